@@ -1,0 +1,1 @@
+"""A patient's study as medicine knows it: volumes, grids, modalities, regions. No torch, no monai."""

@@ -1,0 +1,42 @@
+"""Case: the files of one patient on one day, before anything is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bratsseg.study.modality import Modality
+
+
+@dataclass(frozen=True)
+class VolumeSource:
+    """Where a volume lies: a file, and the channel when the file is 4-D."""
+
+    path: Path
+    channel: int | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something found wrong with a case. ``code`` is that of the error tree; a ``fatal`` one refuses the case."""
+
+    code: str
+    message: str
+    fatal: bool = True
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a folder holds about one patient on one day.
+
+    ``id`` is the user's own folder name or file stem. ``reference`` is a label map made by somebody, with the
+    ``dialect`` that its name proves, or None. ``problems`` are what the names already show to be wrong.
+    """
+
+    id: str
+    sources: dict[Modality, VolumeSource]
+    reference: Path | None = None
+    dialect: str | None = None
+    mask: Path | None = None
+    layout: str = ""
+    problems: tuple[Problem, ...] = field(default=())

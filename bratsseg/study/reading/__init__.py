@@ -1,0 +1,1 @@
+"""Read volumes, one file for each format."""
