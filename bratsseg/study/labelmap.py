@@ -25,7 +25,8 @@ class LabelMap:
 
     def region(self, region: Region) -> NDArray[np.bool_]:
         """One region, (I, J, K) bool."""
-        return self.regions[list(Region).index(region)]
+        channel: NDArray[np.bool_] = self.regions[list(Region).index(region)]
+        return channel
 
     def volume_ml(self, region: Region) -> float | None:
         """Volume in mL; None when the region is not assessable or the grid has no physical size."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -24,7 +25,7 @@ class Volume:
     the source's NIfTI header (None for other formats), kept so that results carry the same geometry and units.
     """
 
-    voxels: NDArray[np.generic]
+    voxels: NDArray[Any]
     grid: Grid
     slope: float = 1.0
     intercept: float = 0.0
@@ -59,9 +60,10 @@ class Study:
     @property
     def reference_modality(self) -> Modality:
         """The modality whose grid results are written on: T1ce, else FLAIR, else the first."""
-        for modality in (Modality.T1C, Modality.FLAIR, *Modality):
-            if modality in self.volumes:
-                return modality
+        preferred = (Modality.T1C, Modality.FLAIR, *self.modalities)
+        found = [modality for modality in preferred if modality in self.volumes]
+        if found:
+            return found[0]
         raise ModalityMissing(f"case {self.case_id}: at least one volume is needed, there is none")
 
     @property

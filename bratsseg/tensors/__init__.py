@@ -1,0 +1,1 @@
+"""Studies made ready for a network, and results put back."""

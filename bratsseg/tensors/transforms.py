@@ -1,0 +1,191 @@
+"""The pure functions between a study and a network: crop, reorient, resample, normalise, pad; and all the way back.
+
+Every array is (C, I, J, K). The source frame is the study's own voxel grid; the model frame has axes RAS and the
+model's spacing. ``prepare`` returns a ``Placement`` that ``place_back`` needs to undo it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import nibabel as nib
+import numpy as np
+import torch
+from torch import Tensor
+
+from bratsseg.config import Config
+from bratsseg.study.brain import Brain
+from bratsseg.study.grid import Grid
+from bratsseg.study.modality import Modality
+from bratsseg.study.volume import Box, Study
+
+T = TypeVar("T")
+Shape = tuple[int, int, int]
+
+# Spacings that agree this closely drift by less than .01 mm over half a head, and are not resampled.
+SAME_SPACING = 5e-5
+
+
+class Preparation(Config):
+    """What a network's input looks like; stored in every released model."""
+
+    orientation: Literal["RAS"] = "RAS"
+    """Where the voxel axes of the model frame point."""
+    spacing_mm: float | None = None
+    """Edge of the model's cubic voxels in mm; None keeps the study's own spacing."""
+    margin: int = 2
+    """Voxels kept around the brain box, in the source frame."""
+    normalisation: Literal["zscore-brain"] = "zscore-brain"
+    """Each modality to mean 0 and standard deviation 1 over the brain; 0 outside."""
+    multiple: int = 1
+    """The padded size along each axis is a multiple of this."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a prepared array came from; all that ``place_back`` needs.
+
+    ``box``: voxel slices in the source grid. ``axes`` and ``flips``: model axis a is source axis ``axes[a]``, reversed
+    when ``flips[a]``. ``cropped``, ``resampled``: shapes in the model frame's axis order before and after resampling.
+    ``scale``: source voxels per model voxel along each model axis. ``padded``: the final shape.
+    """
+
+    source: Shape
+    box: Box
+    axes: Shape
+    flips: tuple[bool, bool, bool]
+    cropped: Shape
+    resampled: Shape
+    scale: tuple[float, float, float]
+    padded: Shape
+
+
+def prepare(
+    study: Study, brain: Brain, modalities: tuple[Modality, ...], preparation: Preparation, device: str = "cpu"
+) -> tuple[Tensor, Tensor, Placement]:
+    """Make a study ready for a network whose channels are ``modalities``; a modality not at hand is a channel of 0.
+
+    Returns the images (C, I, J, K) float32 in the model frame, 0 outside the brain, the brain (I, J, K) bool in that
+    frame, and the placement. Raises ``GridMismatch`` when the volumes do not share a grid.
+    """
+    grid = study.require_one_grid()
+    box = expand_box(brain.box, grid.shape, preparation.margin)
+    placement = plan(grid, box, preparation)
+    inside = to_model_frame(torch.from_numpy(brain.mask[box]).to(device).float()[None], placement)[0] > 0.5
+    images = torch.zeros((len(modalities), *placement.padded), device=device)
+    for channel, modality in enumerate(modalities):
+        if modality in study.volumes:
+            values = torch.from_numpy(study.volumes[modality].values(box)).to(device)
+            images[channel] = normalise(to_model_frame(values[None], placement), inside)[0]
+    return images, inside, placement
+
+
+def expand_box(box: Box, shape: Shape, margin: int) -> Box:
+    """``box`` with ``margin`` voxels more on each side, inside ``shape``."""
+    a, b, c = (
+        slice(max(0, part.start - margin), min(size, part.stop + margin)) for part, size in zip(box, shape, strict=True)
+    )
+    return a, b, c
+
+
+def plan(grid: Grid, box: Box, preparation: Preparation) -> Placement:
+    """Work out the geometry of ``prepare`` for a box in a grid, without touching a voxel."""
+    codes = nib.orientations.io_orientation(grid.affine)
+    axes = _three(int(np.flatnonzero(codes[:, 0] == axis)[0]) for axis in range(3))
+    flips = _three(bool(codes[axis, 1] < 0) for axis in axes)
+    cropped = _three(box[axis].stop - box[axis].start for axis in axes)
+    scale = _three(_scale(grid, axis, preparation.spacing_mm) for axis in axes)
+    resampled = _three(
+        n if s == 1.0 else max(1, int(np.ceil(n / s - 1e-6))) for n, s in zip(cropped, scale, strict=True)
+    )
+    padded = _three(-(-n // preparation.multiple) * preparation.multiple for n in resampled)
+    return Placement(grid.shape, box, axes, flips, cropped, resampled, scale, padded)
+
+
+def to_model_frame(images: Tensor, placement: Placement) -> Tensor:
+    """(C, *box shape) in source axes → (C, *placement.padded) in the model frame, linear, zeros in the padding."""
+    images = _permuted(images, placement)
+    for axis in range(3):
+        images = _along(images, axis, _weights(placement, axis, images))
+    return _padded(images, placement)
+
+
+def place_back(volume: Tensor, placement: Placement) -> Tensor:
+    """(C, *placement.padded) in the model frame → (C, *box shape) in source axes, linear between voxel centres.
+
+    Bit-exact where the spacings agree. Values beyond the outermost voxel centres repeat the edge.
+    """
+    i, j, k = placement.resampled
+    volume = volume[:, :i, :j, :k]
+    for axis in range(3):
+        volume = _along(volume, axis, _weights_back(placement, axis, volume))
+    volume = volume.flip([axis + 1 for axis in range(3) if placement.flips[axis]])
+    return volume.permute(0, *(placement.axes.index(axis) + 1 for axis in range(3)))
+
+
+def normalise(images: Tensor, inside: Tensor) -> Tensor:
+    """Each channel of (C, I, J, K) to mean 0, standard deviation 1 over ``inside`` (I, J, K) bool; 0 elsewhere.
+
+    A channel without contrast (a missing modality) stays 0.
+    """
+    picked = images[:, inside]
+    mean, deviation = picked.mean(1), picked.std(1, correction=0)
+    scale = torch.where(deviation > 1e-6, 1.0 / deviation.clamp_min(1e-6), torch.zeros_like(deviation))
+    return (images - mean[:, None, None, None]) * scale[:, None, None, None] * inside
+
+
+def _permuted(images: Tensor, placement: Placement) -> Tensor:
+    images = images.permute(0, *(axis + 1 for axis in placement.axes))
+    return images.flip([axis + 1 for axis in range(3) if placement.flips[axis]])
+
+
+def _padded(images: Tensor, placement: Placement) -> Tensor:
+    extra = [want - have for want, have in zip(placement.padded, images.shape[1:], strict=True)]
+    return torch.nn.functional.pad(images, (0, extra[2], 0, extra[1], 0, extra[0])) if any(extra) else images
+
+
+def _weights(placement: Placement, axis: int, like: Tensor) -> Tensor | None:
+    """Rows that take cropped voxels to resampled ones; the triangle widens where the model is coarser (no aliases)."""
+    have, want, scale = placement.cropped[axis], placement.resampled[axis], placement.scale[axis]
+    if scale == 1.0:
+        return None
+    centres = (torch.arange(want, dtype=torch.float64) - (want - 1) / 2) * scale + (have - 1) / 2
+    return _triangle(centres, have, max(1.0, scale)).to(like)
+
+
+def _weights_back(placement: Placement, axis: int, like: Tensor) -> Tensor | None:
+    """Rows that take resampled voxels back to cropped ones, by plain linear interpolation."""
+    have, want, scale = placement.resampled[axis], placement.cropped[axis], placement.scale[axis]
+    if scale == 1.0:
+        return None
+    centres = (torch.arange(want, dtype=torch.float64) - (want - 1) / 2) / scale + (have - 1) / 2
+    return _triangle(centres, have, 1.0).to(like)
+
+
+def _triangle(centres: Tensor, have: int, reach: float) -> Tensor:
+    """(want, have) rows of a triangle of half-width ``reach`` around each centre, normalised to sum 1."""
+    centres = centres.clamp(0, have - 1)
+    distance = (centres[:, None] - torch.arange(have, dtype=torch.float64)[None, :]).abs()
+    rows = (1.0 - distance / reach).clamp_min(0.0)
+    return rows / rows.sum(1, keepdim=True)
+
+
+def _along(volume: Tensor, axis: int, rows: Tensor | None) -> Tensor:
+    """Multiply (want, have) ``rows`` along one spatial axis; None is the identity."""
+    if rows is None:
+        return volume
+    return torch.movedim(torch.tensordot(rows, volume, dims=([1], [axis + 1])), 0, axis + 1)
+
+
+def _scale(grid: Grid, axis: int, spacing_mm: float | None) -> float:
+    if spacing_mm is None or grid.spacing is None:
+        return 1.0
+    scale = spacing_mm / grid.spacing[axis]
+    return 1.0 if abs(scale - 1.0) < SAME_SPACING else scale
+
+
+def _three(values: Iterable[T]) -> tuple[T, T, T]:
+    a, b, c = values
+    return a, b, c
