@@ -147,12 +147,14 @@ def _padded(images: Tensor, placement: Placement) -> Tensor:
 
 
 def _weights(placement: Placement, axis: int, like: Tensor) -> Tensor | None:
-    """Rows that take cropped voxels to resampled ones; the triangle widens where the model is coarser (no aliases)."""
+    """Rows that take cropped voxels to resampled ones."""
     have, want, scale = placement.cropped[axis], placement.resampled[axis], placement.scale[axis]
     if scale == 1.0:
         return None
     centres = (torch.arange(want, dtype=torch.float64) - (want - 1) / 2) * scale + (have - 1) / 2
-    return _triangle(centres, have, max(1.0, scale)).to(like)
+    # A coarser model frame sees the mean over part of its voxel, so that fine detail leaves no aliases; the width
+    # grows from 0 at equal spacings as the variance of a box that turns one spacing into the other.
+    return _linear_rows(centres, have, max(0.0, scale**2 - 1.0) ** 0.5).to(like)
 
 
 def _weights_back(placement: Placement, axis: int, like: Tensor) -> Tensor | None:
@@ -161,15 +163,32 @@ def _weights_back(placement: Placement, axis: int, like: Tensor) -> Tensor | Non
     if scale == 1.0:
         return None
     centres = (torch.arange(want, dtype=torch.float64) - (want - 1) / 2) / scale + (have - 1) / 2
-    return _triangle(centres, have, 1.0).to(like)
+    return _linear_rows(centres, have, 0.0).to(like)
 
 
-def _triangle(centres: Tensor, have: int, reach: float) -> Tensor:
-    """(want, have) rows of a triangle of half-width ``reach`` around each centre, normalised to sum 1."""
-    centres = centres.clamp(0, have - 1)
-    distance = (centres[:, None] - torch.arange(have, dtype=torch.float64)[None, :]).abs()
-    rows = (1.0 - distance / reach).clamp_min(0.0)
-    return rows / rows.sum(1, keepdim=True)
+def _linear_rows(centres: Tensor, have: int, width: float) -> Tensor:
+    """(want, have) rows: the linear interpolant of ``have`` samples, averaged over ``width`` around each centre.
+
+    Averaging the interpolant, rather than widening its kernel, keeps every linear function exact: no voxel moves.
+    The edge sample repeats beyond the ends.
+    """
+    extra = 2 + int(np.ceil(width / 2))
+    samples = torch.arange(-extra, have + extra, dtype=torch.float64)
+    offsets = centres.clamp(-1, have)[:, None] - samples[None, :]
+    if width == 0.0:
+        rows = (1.0 - offsets.abs()).clamp_min(0.0)
+    else:
+        rows = (_hat_integral(offsets + width / 2) - _hat_integral(offsets - width / 2)) / width
+    inner = rows[:, extra : extra + have].clone()
+    inner[:, 0] += rows[:, :extra].sum(1)
+    inner[:, -1] += rows[:, extra + have :].sum(1)
+    return inner
+
+
+def _hat_integral(x: Tensor) -> Tensor:
+    """Integral from minus infinity to x of the hat function 1 - |t| on [-1, 1]."""
+    x = x.clamp(-1.0, 1.0)
+    return torch.where(x < 0, (x + 1.0) ** 2 / 2, 1.0 - (1.0 - x) ** 2 / 2)
 
 
 def _along(volume: Tensor, axis: int, rows: Tensor | None) -> Tensor:

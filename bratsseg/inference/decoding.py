@@ -1,0 +1,102 @@
+"""From probabilities to nested regions; every rule is a named field of the released model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy import ndimage
+
+from bratsseg.config import Config
+from bratsseg.study.regions import Region
+
+
+class Decoding(Config):
+    """Thresholds and component rules. Millilitre rules do not apply to pictures, which have no size."""
+
+    thresholds: dict[Region, float] = Field(default_factory=lambda: dict.fromkeys(Region, 0.5))
+    """A voxel belongs to a region when its probability exceeds this."""
+    components: Literal["largest", "scored"] = "scored"
+    """Which parts of WT stay: the largest alone, or every one that scores well enough."""
+    score_share: float = 0.15
+    """A part stays when its score (sum of probability) reaches this share of the best part's."""
+    confidence: float = 0.6
+    """A part stays only when its most certain tenth has at least this mean probability of WT."""
+    smallest_wt_ml: float = 0.5
+    """A part of WT below this volume is dropped."""
+    smallest_et_ml: float = 0.1
+    """ET below this total volume is taken back into the core."""
+    et_confidence: float = 0.6
+    """ET whose most certain tenth has a lower mean probability is taken back into the core."""
+    fill_holes: bool = True
+    """Holes in WT, slice by slice of the last axis, belong to WT."""
+
+
+def decode(
+    probabilities: NDArray[np.float32], regions: tuple[Region, ...], voxel_ml: float | None, rules: Decoding
+) -> NDArray[np.bool_]:
+    """Probabilities (R, I, J, K) in the order ``regions`` → (3, I, J, K) bool in ``Region`` order, ET ⊂ TC ⊂ WT.
+
+    Regions that the model does not know are empty, but for what nesting asks of them.
+    """
+    known = dict(zip(regions, probabilities, strict=True))
+    decoded = np.zeros((len(Region), *probabilities.shape[1:]), dtype=bool)
+    whole = _whole_tumour(known[Region.WT], voxel_ml, rules)
+    decoded[0] = whole
+    if Region.TC in known:
+        decoded[1] = whole & (known[Region.TC] > rules.thresholds[Region.TC])
+    if Region.ET in known:
+        enhancing = decoded[1 if Region.TC in known else 0] & (known[Region.ET] > rules.thresholds[Region.ET])
+        decoded[2] = enhancing if _credible(known[Region.ET][enhancing], voxel_ml, rules) else False
+        decoded[1] |= decoded[2]
+    return decoded
+
+
+def _whole_tumour(probability: NDArray[np.float32], voxel_ml: float | None, rules: Decoding) -> NDArray[np.bool_]:
+    whole = probability > rules.thresholds[Region.WT]
+    parts = cc3d.connected_components(whole, connectivity=26)
+    keep = _parts_to_keep(parts, probability, voxel_ml, rules)
+    whole = keep[parts]
+    if rules.fill_holes and whole.any():
+        for k in np.flatnonzero(whole.any(axis=(0, 1))):
+            whole[:, :, k] = ndimage.binary_fill_holes(whole[:, :, k])
+    return whole
+
+
+def _parts_to_keep(
+    parts: NDArray[np.unsignedinteger], probability: NDArray[np.float32], voxel_ml: float | None, rules: Decoding
+) -> NDArray[np.bool_]:
+    """For each part number whether it stays; number 0 is the background."""
+    inside = parts > 0
+    numbers, values = parts[inside], probability[inside]
+    count = int(parts.max()) + 1
+    keep = np.zeros(count, dtype=bool)
+    if count == 1:
+        return keep
+    sizes = np.bincount(numbers, minlength=count)
+    if rules.components == "largest":
+        keep[1 + int(sizes[1:].argmax())] = True
+        return keep
+    scores = np.bincount(numbers, weights=values, minlength=count)
+    smallest = 1.0 if voxel_ml is None else rules.smallest_wt_ml / voxel_ml
+    candidates = [n for n in np.flatnonzero(sizes >= smallest) if n > 0]
+    certain = {n: _certainty(values[numbers == n]) >= rules.confidence for n in candidates[:200]}
+    best = max((scores[n] for n, sure in certain.items() if sure), default=0.0)
+    for n, sure in certain.items():
+        keep[n] = sure and scores[n] >= rules.score_share * best
+    return keep
+
+
+def _credible(values: NDArray[np.float32], voxel_ml: float | None, rules: Decoding) -> bool:
+    if values.size == 0 or (voxel_ml is not None and values.size * voxel_ml < rules.smallest_et_ml):
+        return False
+    return _certainty(values) >= rules.et_confidence
+
+
+def _certainty(values: NDArray[np.float32]) -> float:
+    """Mean of the most certain tenth."""
+    top = max(1, values.size // 10)
+    return float(np.partition(values, values.size - top)[-top:].mean())

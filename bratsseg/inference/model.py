@@ -1,0 +1,170 @@
+"""Released models: one folder each, with ``model.json``, a card, and weights as safetensors. No pickle is ever read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from pydantic import Field, ValidationError, model_validator
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from bratsseg.config import Config, parse_config
+from bratsseg.errors import ModelError
+from bratsseg.inference.decoding import Decoding
+from bratsseg.inference.passes import Passes
+from bratsseg.network import NetworkConfig, build_network
+from bratsseg.study.modality import Modality
+from bratsseg.study.regions import Region
+from bratsseg.tensors.transforms import Preparation
+
+SHIPPED = Path(__file__).resolve().parent.parent / "models"
+DESCRIPTION, CARD = "model.json", "CARD.md"
+
+
+class WeightFile(Config):
+    """One set of weights; a model of several folds has several, and their logits are averaged."""
+
+    file: str
+    """File name beside ``model.json``."""
+    sha256: str
+    """Hash of the file; a file that differs is refused."""
+
+
+class ReleasedModel(Config):
+    """All that is needed to run a model on a stranger's study, and to say what was run."""
+
+    schema_version: Literal[1] = 1
+    """Version of this description."""
+    name: str
+    """What ``--model`` calls it."""
+    version: str
+    """Changes with the weights and with every rule below."""
+    summary: str
+    """One line for the list of models."""
+    licence: str
+    """SPDX identifier of the weights' licence."""
+    modalities: tuple[Modality, ...]
+    """The network's input channels, in order; one that a study lacks is a channel of zeros."""
+    regions: tuple[Region, ...]
+    """The network's output channels, in order."""
+    needs: dict[Region, tuple[tuple[Modality, ...], ...]]
+    """For each region the sets of modalities of which one must be complete; else the region is not assessable."""
+    network: NetworkConfig
+    """Architecture."""
+    preparation: Preparation
+    """What the network's input looks like."""
+    passes: Passes
+    """How the network is taken over the brain."""
+    decoding: Decoding
+    """How probabilities become regions."""
+    weights: tuple[WeightFile, ...] = ()
+    """Files of weights; empty for a rule without any."""
+    trained: dict[str, Any] = Field(default_factory=dict)
+    """How the weights came about: data, seeds, steps, hours."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if (
+            self.regions != tuple(region for region in Region if region in self.regions)
+            or Region.WT not in self.regions
+        ):
+            raise ValueError("regions must hold WT and follow the order WT, TC, ET")
+        if set(self.needs) != set(self.regions):
+            raise ValueError("needs must name exactly the regions")
+        return self
+
+
+class ModelFolder:
+    """A released model on disk: its description, its hash, its card, its networks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"model {folder}: must hold a readable {DESCRIPTION}; {error}") from error
+        if not isinstance(values, dict):
+            raise ModelError(f"model {folder}: {DESCRIPTION} must be an object")
+        try:
+            self.description = parse_config(ReleasedModel, values, f"model {folder.name}")
+        except (ValidationError, ValueError) as error:  # pragma: no cover - parse_config already words it
+            raise ModelError(str(error)) from error
+
+    @classmethod
+    def find(cls, name_or_folder: str | Path) -> ModelFolder:
+        """The model at a folder, or the shipped one of that name; ``ModelError`` lists what there is."""
+        folder = Path(name_or_folder)
+        if (folder / DESCRIPTION).is_file():
+            return cls(folder)
+        name = str(name_or_folder)
+        if name in shipped_names():
+            return cls(SHIPPED / name)
+        raise ModelError(
+            f"model {name!r}: must be one of {', '.join(shipped_names())}, or a folder that holds {DESCRIPTION}"
+        )
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash over the description and every file of weights: the identity that results carry."""
+        digest = hashlib.sha256((self.folder / DESCRIPTION).read_bytes())
+        for weights in self.description.weights:
+            digest.update(self._checked(weights))
+        return digest.hexdigest()
+
+    @property
+    def card(self) -> str:
+        """The model card as Markdown, empty when there is none."""
+        path = self.folder / CARD
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    def networks(self) -> list[torch.nn.Module]:
+        """One network for each file of weights, in eval mode on the CPU; ``ModelError`` when they do not fit."""
+        if not self.description.weights:
+            return [build_network(self.description.network).eval()]
+        return [self._network(weights) for weights in self.description.weights]
+
+    def _network(self, weights: WeightFile) -> torch.nn.Module:
+        self._checked(weights)
+        network = build_network(self.description.network)
+        try:
+            state = load_file(self.folder / weights.file)
+            network.load_state_dict({name: value.float() for name, value in state.items()})
+        except (SafetensorError, RuntimeError) as error:
+            raise ModelError(
+                f"model {self.description.name}: {weights.file} does not fit its network; {error}"
+            ) from error
+        return network.eval()
+
+    def _checked(self, weights: WeightFile) -> bytes:
+        """The file's bytes, or ``ModelError`` when it is missing, elsewhere, or not the one that was released."""
+        path = self.folder / weights.file
+        if path.resolve().parent != self.folder.resolve():
+            raise ModelError(
+                f"model {self.description.name}: weights must lie beside {DESCRIPTION}, was {weights.file}"
+            )
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"model {self.description.name}: {weights.file} must be readable; {error}") from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != weights.sha256:
+            raise ModelError(
+                f"model {self.description.name}: {weights.file} must have sha256 {weights.sha256[:12]}…, "
+                f"was {found[:12]}…; fetch the model again"
+            )
+        return content
+
+
+def shipped_names() -> list[str]:
+    """Names of the models that came with the software."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{DESCRIPTION}"))
+
+
+def released_models() -> list[ModelFolder]:
+    """The models that came with the software."""
+    return [ModelFolder(SHIPPED / name) for name in shipped_names()]

@@ -1,0 +1,43 @@
+"""Where and in which precision a network runs."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+
+from bratsseg.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A device and the arithmetic that is fast and safe on it."""
+
+    device: str
+    amp: torch.dtype | None
+
+    @classmethod
+    def choose(cls, wanted: str = "auto") -> Runtime:
+        """``auto`` (a GPU when there is one), ``cpu`` or ``cuda:N``; ``UsageError`` when there is no such device."""
+        if wanted == "auto":
+            wanted = "cuda:0" if torch.cuda.is_available() else "cpu"
+        if wanted == "cpu":
+            # Without the instruction bfloat16 is emulated, and slower than float32.
+            native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+            return cls("cpu", torch.bfloat16 if native else None)
+        kind, _, number = wanted.partition(":")
+        count = torch.cuda.device_count()
+        if kind != "cuda" or not (number or "0").isdigit() or int(number or 0) >= count:
+            raise UsageError(f"device {wanted!r}: must be auto, cpu or cuda:N with N below {count}, the GPUs at hand")
+        return cls(f"cuda:{number or 0}", torch.float16)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """A context in which the network computes in this runtime's precision."""
+        kind = self.device.partition(":")[0]
+        return torch.autocast(kind, dtype=self.amp or torch.bfloat16, enabled=self.amp is not None)
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic by name, for the record."""
+        return str(self.amp or torch.float32).removeprefix("torch.")

@@ -1,0 +1,157 @@
+"""Segmenter: a released model on a device, made of three stages so that a batch can overlap them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bratsseg.errors import ModalityMissing
+from bratsseg.inference.decoding import decode
+from bratsseg.inference.model import ModelFolder, ReleasedModel
+from bratsseg.inference.passes import run_pass
+from bratsseg.inference.runtime import Runtime
+from bratsseg.study.brain import Brain, find_brain
+from bratsseg.study.labelmap import LabelMap
+from bratsseg.study.modality import Modality
+from bratsseg.study.regions import Region
+from bratsseg.study.volume import Study
+from bratsseg.tensors.transforms import Placement, place_back, prepare
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A study ready for the network: ``images`` (C, I, J, K) float32 in the model frame, and the way back."""
+
+    study: Study
+    brain: Brain
+    images: Tensor
+    placement: Placement
+    not_assessable: dict[Region, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """A label map on the grid of the study's reference volume, and how it came about.
+
+    ``not_assessable`` tells for each region that was not looked for which modality it needs. ``facts`` are plain
+    values for the record (brain rule, pass, precision, …).
+    """
+
+    label_map: LabelMap
+    not_assessable: dict[Region, str]
+    warnings: tuple[str, ...]
+    facts: dict[str, Any]
+    _probabilities: dict[Region, NDArray[np.float32]]
+    _placement: Placement
+
+    def probability(self, region: Region) -> NDArray[np.float32]:
+        """Probability of a region, (I, J, K) float32 on the full grid, 0 outside the brain; KeyError if unassessed."""
+        full = np.zeros(self._placement.source, dtype=np.float32)
+        full[self._placement.box] = self._probabilities[region]
+        return full
+
+
+class Segmenter:
+    """A released model, loaded once and used for many studies.
+
+    ``prepare`` and ``finish`` may run in other threads than ``run``; none of them keeps anything of a study.
+    """
+
+    def __init__(self, folder: ModelFolder, runtime: Runtime) -> None:
+        self.folder = folder
+        self.runtime = runtime
+        self._networks = [network.to(runtime.device) for network in folder.networks()]
+
+    @classmethod
+    def load(cls, name_or_folder: str | Path = "default", device: str = "auto") -> Segmenter:
+        """Load a shipped model by name or any by folder; ``ModelError`` or ``UsageError`` say what is wrong."""
+        return cls(ModelFolder.find(name_or_folder), Runtime.choose(device))
+
+    @property
+    def model(self) -> ReleasedModel:
+        """The model's description."""
+        return self.folder.description
+
+    def segment(self, study: Study) -> Segmentation:
+        """Segment one study. Raises a ``CaseError`` that says why a study cannot be."""
+        prepared = self.prepare(study)
+        return self.finish(prepared, self.run(prepared))
+
+    def prepare(self, study: Study) -> Prepared:
+        """Find the brain and make the network's input. Raises a ``CaseError``."""
+        not_assessable = self._not_assessable(study)
+        brain = find_brain(study)
+        images, _, placement = prepare(study, brain, self.model.modalities, self.model.preparation)
+        return Prepared(study, brain, images, placement, not_assessable)
+
+    def run(self, prepared: Prepared) -> tuple[Tensor, str]:
+        """Take the network over the input: logits (R, I, J, K) float32 in the model frame, and the pass in words."""
+        images = prepared.images.to(self.runtime.device)
+        with torch.inference_mode(), self.runtime.autocast():
+            passes = [run_pass(network, images, self.model.passes) for network in self._networks]
+            logits = torch.stack([logits for logits, _ in passes]).mean(0) if len(passes) > 1 else passes[0][0]
+        return logits, passes[0][1]
+
+    def finish(self, prepared: Prepared, raw: tuple[Tensor, str]) -> Segmentation:
+        """Take logits to the study's own grid and decode them."""
+        logits, how = raw
+        placement, brain = prepared.placement, prepared.brain
+        with torch.inference_mode():
+            probabilities = place_back(logits.float(), placement).sigmoid().cpu().numpy()
+        probabilities = np.ascontiguousarray(probabilities) * brain.mask[placement.box]
+        grid = prepared.study.reference.grid
+        regions = tuple(region for region in self.model.regions if region not in prepared.not_assessable)
+        known = probabilities[[self.model.regions.index(region) for region in regions]]
+        full = np.zeros((len(Region), *grid.shape), dtype=bool)
+        full[(slice(None), *placement.box)] = decode(known, regions, grid.voxel_ml, self.model.decoding)
+        return Segmentation(
+            label_map=LabelMap(full, grid, frozenset(regions)),
+            not_assessable=prepared.not_assessable,
+            warnings=prepared.study.warnings,
+            facts=self._facts(prepared, how),
+            _probabilities=dict(zip(regions, known, strict=True)),
+            _placement=placement,
+        )
+
+    def _facts(self, prepared: Prepared, how: str) -> dict[str, Any]:
+        return {
+            "brain_rule": prepared.brain.rule,
+            "brain_ml": _millilitres(prepared),
+            "pass": how,
+            "device": self.runtime.device.partition(":")[0],
+            "precision": self.runtime.precision,
+            "model_frame": list(prepared.placement.resampled),
+        }
+
+    def _not_assessable(self, study: Study) -> dict[Region, str]:
+        """The regions that this study cannot show, with the reason; ``ModalityMissing`` when none is left."""
+        reasons: dict[Region, str] = {}
+        for region in Region:
+            if region not in self.model.regions:
+                reasons[region] = f"model {self.model.name} does not segment {region}"
+                continue
+            needs = self.model.needs[region]
+            if not any(set(wanted) <= set(study.modalities) for wanted in needs):
+                reasons[region] = f"needs {_listed(needs)}"
+        if Region.WT in reasons:
+            have = ", ".join(modality.label for modality in study.modalities)
+            raise ModalityMissing(
+                f"case {study.case_id}: model {self.model.name} {reasons[Region.WT]}, the study has {have}; "
+                "add the missing scan, or name it with --layout when it is there under another name"
+            )
+        return reasons
+
+
+def _listed(needs: tuple[tuple[Modality, ...], ...]) -> str:
+    return " or ".join(" and ".join(modality.label for modality in wanted) for wanted in needs)
+
+
+def _millilitres(prepared: Prepared) -> float | None:
+    voxel = prepared.study.reference.grid.voxel_ml
+    return None if voxel is None else round(float(np.count_nonzero(prepared.brain.mask)) * voxel, 1)

@@ -1,0 +1,31 @@
+"""The honest baseline as a network: one channel above a threshold. No weights, nothing learnt."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from bratsseg.config import Config
+
+
+class ThresholdConfig(Config):
+    """Marks voxels of one channel above a value; every claim about a trained model has this row to beat."""
+
+    name: Literal["threshold"] = "threshold"
+    channel: int = 0
+    """Input channel that is looked at."""
+    above: float = 1.0
+    """The value, in standard deviations over the brain where the input is z-scored."""
+
+
+class Threshold(nn.Module):
+    """Logits (N, 1, …) that are positive where the channel of (N, C, …) exceeds the value."""
+
+    def __init__(self, config: ThresholdConfig) -> None:
+        super().__init__()
+        self.channel, self.above = config.channel, config.above
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits: how far the channel lies above the value."""
+        return images[:, self.channel : self.channel + 1] - self.above

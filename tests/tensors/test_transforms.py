@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bratsseg.study.brain import Brain
+from bratsseg.study.grid import Grid
+from bratsseg.study.modality import Modality
+from bratsseg.study.volume import Study, Volume
+from bratsseg.tensors.transforms import Preparation, expand_box, normalise, place_back, plan, prepare, to_model_frame
+from tests.conftest import ball, make_study
+
+ORIENTATIONS = st.permutations([0, 1, 2]).flatmap(
+    lambda axes: st.tuples(st.just(axes), st.tuples(*[st.sampled_from([-1.0, 1.0])] * 3))
+)
+
+
+def affine_of(axes: list[int], signs: tuple[float, ...], spacing: tuple[float, ...]) -> np.ndarray:
+    affine = np.eye(4)
+    affine[:3, :3] = 0
+    for column, (axis, sign, edge) in enumerate(zip(axes, signs, spacing, strict=True)):
+        affine[axis, column] = sign * edge
+    affine[:3, 3] = (11.0, -7.0, 3.0)
+    return affine
+
+
+@settings(max_examples=40, deadline=None)
+@given(orientation=ORIENTATIONS, shape=st.tuples(*[st.integers(3, 12)] * 3), multiple=st.sampled_from([1, 4, 16]))
+def test_place_back_undoes_prepare_to_the_bit_where_the_spacings_agree(orientation, shape, multiple):
+    grid = Grid.of(shape, affine_of(*orientation, (1.5, 1.5, 1.5)))
+    box = (slice(1, shape[0]), slice(0, shape[1] - 1), slice(0, shape[2]))
+    values = torch.rand((2, *(part.stop - part.start for part in box)))
+    placement = plan(grid, box, Preparation(spacing_mm=1.5, multiple=multiple))
+    there = to_model_frame(values, placement)
+    assert all(size % multiple == 0 for size in there.shape[1:])
+    assert torch.equal(place_back(there, placement), values)
+
+
+@settings(max_examples=25, deadline=None)
+@given(orientation=ORIENTATIONS, spacing=st.tuples(*[st.floats(0.5, 5.5)] * 3), model=st.sampled_from([1.0, 1.5, 2.0]))
+def test_voxel_centres_come_back_within_a_hundredth_of_a_millimetre(orientation, spacing, model):
+    shape = tuple(int(max(4, 60 // edge)) for edge in spacing)
+    grid = Grid.of(shape, affine_of(*orientation, spacing))
+    box = tuple(slice(0, size) for size in shape)
+    placement = plan(grid, box, Preparation(spacing_mm=model))
+    coordinates = np.stack(np.meshgrid(*(np.arange(size, dtype=np.float32) for size in shape), indexing="ij"))
+    millimetres = torch.from_numpy(coordinates * np.array(spacing, dtype=np.float32)[:, None, None, None])
+    back = place_back(to_model_frame(millimetres, placement), placement)
+    # Beyond the outermost model voxels the edge repeats, and the widened triangle bends there: look inside.
+    rim = [int(np.ceil(2 * max(model, edge) / edge)) for edge in spacing]
+    inner = (slice(None), *(slice(r, size - r) for r, size in zip(rim, shape, strict=True)))
+    assert back[inner].sub(millimetres[inner]).abs().max() < 0.01 if back[inner].numel() else True
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    orientation=ORIENTATIONS,
+    spacing=st.tuples(*[st.floats(0.8, 1.6)] * 3),
+    shift=st.tuples(*[st.floats(-2, 2)] * 3),
+    model=st.sampled_from([1.0, 1.5]),
+)
+def test_a_ball_of_15_mm_survives_the_round_trip(orientation, spacing, shift, model):
+    shape = tuple(int(44 / edge) for edge in spacing)
+    index = np.stack(np.meshgrid(*(np.arange(size) for size in shape), indexing="ij"), -1) * np.array(spacing)
+    middle = np.array(shape) * np.array(spacing) / 2 + np.array(shift)
+    truth = ((index - middle) ** 2).sum(-1) <= 15.0**2
+    grid = Grid.of(shape, affine_of(*orientation, spacing))
+    placement = plan(grid, tuple(slice(0, size) for size in shape), Preparation(spacing_mm=model))
+    back = place_back(to_model_frame(torch.from_numpy(truth).float()[None], placement), placement)[0].numpy() > 0.5
+    assert 2 * (back & truth).sum() / (back.sum() + truth.sum()) >= 0.99
+
+
+def test_model_frame_points_right_anterior_superior():
+    shape = (6, 7, 8)
+    lps = np.diag([-1.0, -1.0, 1.0, 1.0])
+    values = torch.zeros((1, *shape))
+    values[0, 0, 0, 7] = 1.0  # in LPS the first voxel is the rightmost, most anterior one
+    placement = plan(Grid.of(shape, lps), tuple(slice(0, n) for n in shape), Preparation())
+    assert to_model_frame(values, placement)[0, -1, -1, -1] == 1.0
+
+
+def test_normalise_by_hand():
+    images = torch.tensor([1.0, 2.0, 3.0, 100.0]).reshape(1, 4, 1, 1)
+    inside = torch.tensor([True, True, True, False]).reshape(4, 1, 1)
+    wanted = torch.tensor([-1.2247449, 0.0, 1.2247449, 0.0]).reshape(1, 4, 1, 1)
+    assert torch.allclose(normalise(images, inside), wanted)
+
+
+def test_a_constant_channel_becomes_zero_rather_than_noise():
+    assert normalise(torch.full((1, 3, 3, 3), 7.0), torch.ones((3, 3, 3), dtype=torch.bool)).abs().max() == 0
+
+
+def test_a_missing_modality_is_a_channel_of_zeros_and_the_air_is_zero():
+    study = make_study((Modality.T1C,))
+    mask = study.volumes[Modality.T1C].voxels != 0
+    brain = Brain(mask, tuple(slice(2, size - 2) for size in mask.shape), "test")
+    images, inside, _ = prepare(study, brain, tuple(Modality), Preparation(spacing_mm=2.0))
+    assert images[0].abs().max() == 0
+    assert images[2].abs().max() > 0
+    assert images[:, ~inside].abs().max() == 0
+    assert images[2, inside].mean().abs() < 1e-4
+
+
+def test_the_margin_stays_inside_the_volume():
+    assert expand_box((slice(1, 5), slice(0, 10), slice(4, 6)), (8, 10, 7), 2) == (
+        slice(0, 7),
+        slice(0, 10),
+        slice(2, 7),
+    )
+
+
+def test_fine_detail_is_averaged_rather_than_aliased_on_a_coarser_model_grid():
+    stripes = (np.indices((24, 24, 24)).sum(0) % 2).astype(np.float32)
+    grid = Grid.of(stripes.shape, np.eye(4))
+    placement = plan(grid, tuple(slice(0, 24) for _ in range(3)), Preparation(spacing_mm=2.0))
+    inner = to_model_frame(torch.from_numpy(stripes)[None], placement)[0, 2:-2, 2:-2, 2:-2]
+    assert torch.allclose(inner, torch.full_like(inner, 0.5), atol=0.05)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 5.0), (0.9, 0.9, 6.5)])
+def test_thick_slices_are_interpolated_to_the_model_spacing(spacing):
+    shape = (20, 20, 8)
+    lesion = ball(shape, (10, 10, 4), 4).astype(np.int16)
+    volume = Volume(lesion + np.int16(1), Grid.of(shape, np.diag([*spacing, 1.0])))
+    brain = Brain(np.ones(shape, dtype=bool), tuple(slice(0, size) for size in shape), "test")
+    images, _, placement = prepare(
+        Study("thick", {Modality.FLAIR: volume}), brain, (Modality.FLAIR,), Preparation(spacing_mm=1.5)
+    )
+    assert placement.resampled[2] == int(np.ceil(8 * spacing[2] / 1.5))
+    assert place_back(images, placement).shape == (1, *shape)
