@@ -1,0 +1,110 @@
+"""Read one volume, or all volumes of a case, whatever their format."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bratsseg.errors import BratssegError, CaseError, ReadError
+from bratsseg.study.case import Case, Problem, VolumeSource
+from bratsseg.study.reading import itk, nifti
+from bratsseg.study.reading.geometry import GeometryPolicy
+from bratsseg.study.reading.header import Header
+from bratsseg.study.volume import Study, Volume
+
+DEFAULT_POLICY = GeometryPolicy()
+
+
+class Format(Protocol):
+    """What a module of this package offers for its file format."""
+
+    def read_header(self, source: VolumeSource, owner: str, policy: GeometryPolicy) -> Header:
+        """The header of one volume."""
+
+    def read_voxels(self, source: VolumeSource, header: Header, owner: str) -> NDArray[np.generic]:
+        """The stored voxels, (I, J, K)."""
+
+
+def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAULT_POLICY) -> Header:
+    """What the file says about a volume, without its voxels.
+
+    ``owner`` ("case 7: T1ce") opens every message. Raises ``ReadError``, ``ContentError`` or ``GeometryError``.
+    """
+    return _format_of(source.path, owner).read_header(source, owner, policy)
+
+
+def read_volume(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAULT_POLICY) -> Volume:
+    """One volume as it is stored: voxels (I, J, K) in native byte order, grid in RAS mm, the source's NIfTI header.
+
+    Raises ``ReadError`` (missing, truncated, damaged), ``ContentError`` (not one grey 3-D volume) or
+    ``GeometryError`` (the header does not say where the voxels are, and ``policy`` does not help).
+    """
+    return _read(source, owner, policy)[0]
+
+
+def read_reference(path: Path, owner: str, policy: GeometryPolicy = DEFAULT_POLICY) -> Volume:
+    """A label map somebody made, as stored values on its own grid; a ``Dialect`` gives the values a meaning."""
+    return read_volume(VolumeSource(path), owner, policy)
+
+
+def read_study(case: Case, policy: GeometryPolicy = DEFAULT_POLICY) -> Study:
+    """All volumes of a case and its brain mask.
+
+    Raises the case's own first fatal problem as the error it is, and whatever ``read_volume`` raises. What was odd but
+    tolerated is in ``Study.warnings``.
+    """
+    for problem in case.problems:
+        if problem.fatal:
+            raise error_of(case.id, problem)
+    parts = {modality.label: source for modality, source in case.sources.items()}
+    if case.mask is not None:
+        parts["brain mask"] = VolumeSource(case.mask)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        jobs = {name: pool.submit(_read, source, f"case {case.id}: {name}", policy) for name, source in parts.items()}
+        read = {name: job.result() for name, job in jobs.items()}
+    warnings = [problem.message for problem in case.problems]
+    warnings += [f"{name}: {note}" for name, (_, header) in read.items() for note in header.notes]
+    return Study(
+        case.id,
+        {modality: read[modality.label][0] for modality in case.sources},
+        read["brain mask"][0] if case.mask is not None else None,
+        tuple(warnings),
+    )
+
+
+def error_of(case_id: str, problem: Problem) -> CaseError:
+    """A fatal ``Problem`` as the ``CaseError`` whose code it carries."""
+    kinds: list[type[BratssegError]] = [CaseError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+        if kind.code == problem.code and issubclass(kind, CaseError):
+            return kind(f"case {case_id}: {problem.message}")
+    return CaseError(f"case {case_id}: {problem.message}")
+
+
+def _read(source: VolumeSource, owner: str, policy: GeometryPolicy) -> tuple[Volume, Header]:
+    reader = _format_of(source.path, owner)
+    header = reader.read_header(source, owner, policy)
+    voxels = reader.read_voxels(source, header, owner)
+    volume = Volume(voxels, header.grid, header.slope, header.intercept, header.nifti, source.path)
+    return volume, header
+
+
+def _format_of(path: Path, owner: str) -> Format:
+    """The format by the file's first bytes; a name is only believed for MetaImage, whose text has no mark."""
+    if path.is_dir():
+        raise ReadError(f"{owner}: {path} is a folder; a file is needed")
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(64)
+    except OSError:
+        return nifti  # says what is wrong with the file
+    if start.startswith(b"NRRD0"):
+        return itk
+    if path.suffix.lower() in (".mha", ".mhd") and not start.startswith(nifti.GZIP_MAGIC) and start:
+        return itk
+    return nifti
