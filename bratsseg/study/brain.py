@@ -129,12 +129,13 @@ def _dark_ring(volume: Volume) -> float:
     edges = [edge * stride for edge, stride in zip(spacing, step, strict=True)]
     air = float(np.median(np.concatenate([face.ravel() for face in _faces(coarse)])))
     bright = _brightness_above(coarse, air)
-    regions = cc3d.connected_components(coarse - air > 0.1 * bright, connectivity=6)
+    through = int(np.argmax(edges))  # fill holes in the planes that are sampled best
+    planes = np.moveaxis(coarse - air > 0.1 * bright, through, 0)
+    filled = np.stack([ndimage.binary_fill_holes(plane) for plane in planes], axis=through)
+    regions = cc3d.connected_components(filled, connectivity=6)
     if not regions.any():
         return 0.0
-    head = regions == int(np.bincount(regions.ravel())[1:].argmax()) + 1
-    through = int(np.argmax(edges))  # fill holes in the planes that are sampled best
-    filled = np.stack([ndimage.binary_fill_holes(plane) for plane in np.moveaxis(head, through, 0)], axis=through)
+    filled = regions == int(np.bincount(regions.ravel())[1:].argmax()) + 1
     depth = ndimage.distance_transform_edt(np.pad(filled, 1), sampling=edges)[1:-1, 1:-1, 1:-1]
     ring = (depth > RING_DEPTH_MM[0]) & (depth <= RING_DEPTH_MM[1])
     if not ring.any():

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bratsseg.errors import ContentError, GridMismatch, NotBrainExtracted
+from bratsseg.study.brain import bounding_box, find_brain
+from bratsseg.study.grid import Grid
+from bratsseg.study.modality import Modality
+from bratsseg.study.volume import Study, Volume
+from tests.conftest import ball, make_study
+
+SHAPE = (48, 56, 44)
+CENTRE = (24.0, 28.0, 22.0)
+GRID = Grid.of(SHAPE, np.diag([4.0, 4.0, 4.0, 1.0]))
+
+
+def head_with_blanked_air() -> np.ndarray:
+    """Brain, dark bone, bright scalp, and air of exactly 0."""
+    head = np.zeros(SHAPE, dtype=np.int16)
+    for radius, value in ((20, 900), (18, 60), (14, 700)):
+        head[ball(SHAPE, CENTRE, radius)] = value
+    return head
+
+
+def study_of(*volumes: np.ndarray, mask: np.ndarray | None = None) -> Study:
+    named = {m: Volume(v, GRID) for m, v in zip((Modality.FLAIR, Modality.T1C), volumes, strict=False)}
+    return Study("brain", named, mask=None if mask is None else Volume(mask, GRID))
+
+
+@pytest.mark.parametrize("air", [0.0, -3.5, 1000.0])
+def test_brain_is_what_the_constant_border_leaves_whatever_its_value(air):
+    inside = ball(SHAPE, CENTRE, 18)
+    values = np.where(inside, 50.0 + np.random.default_rng(1).normal(0, 3, SHAPE), air).astype(np.float32)
+    assert np.array_equal(find_brain(study_of(values)).mask, inside)
+
+
+def test_a_hole_of_the_air_value_inside_the_brain_is_brain():
+    values = np.where(ball(SHAPE, CENTRE, 18), 50, 0).astype(np.int16)
+    values[22:26, 26:30, 20:24] = 0
+    assert find_brain(study_of(values)).mask[23, 27, 21]
+
+
+def test_brains_of_the_modalities_are_united():
+    one, other = (np.where(ball(SHAPE, (c, 28, 22), 14), 50, 0).astype(np.int16) for c in (22, 26))
+    assert np.array_equal(find_brain(study_of(one, other)).mask, (one > 0) | (other > 0))
+
+
+def test_a_mask_file_comes_before_everything_else():
+    mask = ball(SHAPE, CENTRE, 10).astype(np.uint8)
+    brain = find_brain(study_of(head_with_blanked_air(), mask=mask))
+    assert brain.rule == "mask file"
+    assert np.array_equal(brain.mask, mask > 0)
+    assert brain.box == bounding_box(mask > 0)
+
+
+def test_air_noise_is_refused_with_the_way_on():
+    noisy = np.random.default_rng(0).integers(0, 30, SHAPE).astype(np.int16) + head_with_blanked_air()
+    with pytest.raises(NotBrainExtracted, match="--mask"):
+        find_brain(study_of(noisy))
+
+
+def test_a_head_whose_air_was_blanked_is_refused_by_the_dark_ring_of_its_skull():
+    with pytest.raises(NotBrainExtracted, match="bone"):
+        find_brain(study_of(head_with_blanked_air()))
+
+
+def test_a_field_of_view_that_cuts_the_brain_is_accepted():
+    values = np.where(ball(SHAPE, CENTRE, 18), 50, 0).astype(np.int16)
+    cut = Volume(values[:, :, 14:30], Grid.of((48, 56, 16), GRID.affine))
+    assert find_brain(Study("slab", {Modality.FLAIR: cut})).mask.any()
+
+
+def test_an_empty_mask_leaves_no_brain():
+    with pytest.raises(ContentError, match="must not be empty"):
+        find_brain(study_of(head_with_blanked_air(), mask=np.zeros(SHAPE, dtype=np.uint8)))
+
+
+def test_volumes_on_other_grids_are_refused_with_the_distance():
+    study = make_study()
+    moved = Volume(study.volumes[Modality.T1C].voxels, Grid.of(SHAPE, np.diag([2.0, 2.0, 2.1, 1.0])))
+    with pytest.raises(GridMismatch, match=r"4\.3 mm"):
+        find_brain(Study("moved", {**study.volumes, Modality.T1C: moved}))
+
+
+@pytest.mark.real
+def test_real_heads_are_refused_and_real_brains_are_not(real_data):
+    from bratsseg.study.layout import find_cases
+    from bratsseg.study.reading import read_study
+
+    for folder in ("brats2013", "brats2021", "brats2023", "no-tumour"):
+        for case in find_cases(real_data / folder):
+            brain = find_brain(read_study(case))
+            assert 900 < np.count_nonzero(brain.mask) / 1000 < 1900, case.id
+    for case in find_cases(real_data / "native"):
+        study = read_study(case)
+        for modality, volume in study.volumes.items():
+            with pytest.raises(NotBrainExtracted):
+                find_brain(Study(case.id, {modality: volume}))
