@@ -1,0 +1,19 @@
+"""A hospital's folder of studies to a folder of results."""
+
+from __future__ import annotations
+
+from bratsseg.batch.commit import Fingerprint, is_done
+from bratsseg.batch.folder import BatchSummary, segment_cases, segment_folder
+from bratsseg.batch.options import BatchOptions
+from bratsseg.batch.record import CaseRecord, read_record
+
+__all__ = [
+    "BatchOptions",
+    "BatchSummary",
+    "CaseRecord",
+    "Fingerprint",
+    "is_done",
+    "read_record",
+    "segment_cases",
+    "segment_folder",
+]

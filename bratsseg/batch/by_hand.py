@@ -1,0 +1,44 @@
+"""One study whose scans the user names one by one."""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import takewhile
+from pathlib import Path
+
+from bratsseg.errors import UsageError
+from bratsseg.study.case import Case, Problem, VolumeSource
+from bratsseg.study.modality import Modality
+
+_SEPARATORS = "-_. "
+
+
+def case_by_hand(
+    scans: dict[Modality, Path], mask: Path | None = None, case_id: str | None = None
+) -> tuple[Case, Path]:
+    """A case from named scans, and the folder that holds them all; ``UsageError`` when one is not a file.
+
+    Its id is ``case_id``, else what the file names have in common, else the name of the first scan's folder. One file
+    may serve as two modalities, with a warning.
+    """
+    files = [*scans.values(), *([] if mask is None else [mask])]
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"{file}: must be a file, {'was a folder' if file.is_dir() else 'there is none'}")
+    problems: list[Problem] = []
+    if len({file.resolve() for file in scans.values()}) < len(scans):
+        message = "one file was given as two modalities; the network sees the same scan twice"
+        problems.append(Problem("modality_ambiguous", message, fatal=False))
+    sources = {modality: VolumeSource(scans[modality]) for modality in Modality if modality in scans}
+    name = case_id or common_name(list(scans.values()))
+    root = Path(os.path.commonpath([file.resolve().parent for file in files]))
+    return Case(name, sources, mask=mask, layout="by hand", problems=tuple(problems)), root
+
+
+def common_name(files: list[Path]) -> str:
+    """The words that all stems begin with (``A-1`` of A-1_t1c.nii.gz and A-1_t2f.nii.gz), else the folder's name."""
+    stems = {file.name.removesuffix(".gz").rpartition(".")[0] or file.name for file in files}
+    parts = [re.split(r"([-_. ]+)", stem) for stem in sorted(stems)]
+    shared = takewhile(lambda same: len(set(same)) == 1, zip(*parts, strict=False))
+    return "".join(same[0] for same in shared).strip(_SEPARATORS) or files[0].resolve().parent.name or "study"

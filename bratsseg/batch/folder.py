@@ -1,0 +1,144 @@
+"""A folder of studies to a folder of results."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from bratsseg.batch.names import Names, refuse_shared_ids
+from bratsseg.batch.options import BatchOptions
+from bratsseg.batch.pipeline import overlap
+from bratsseg.batch.staging import Staging
+from bratsseg.batch.step import Outcome, Steps
+from bratsseg.batch.table import TABLE, rebuild_table
+from bratsseg.errors import CaseError, UsageError
+from bratsseg.study.case import Case
+from bratsseg.study.layout import find_cases
+
+if TYPE_CHECKING:
+    from bratsseg.inference import Segmenter
+
+log = logging.getLogger(__name__)
+_CPU_READERS, _GPU_READERS = 1, 4
+
+
+class Watcher(Protocol):
+    """Is told how a batch gets on."""
+
+    def begin(self, total: int) -> None:
+        """So many cases are at hand."""
+
+    def settled(self, outcome: Outcome) -> None:
+        """One more case is done, refused or failed."""
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """What came of a batch, case by case in the order of their ids."""
+
+    out: Path
+    outcomes: tuple[Outcome, ...]
+
+    def count(self, status: str) -> int:
+        """How many cases ended so."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def computed(self) -> int:
+        """How many cases this run computed; the others were finished before."""
+        return sum(outcome.fresh for outcome in self.outcomes)
+
+    @property
+    def all_done(self) -> bool:
+        """True when no case was refused or failed."""
+        return all(outcome.status == "done" for outcome in self.outcomes)
+
+    def reasons(self) -> list[tuple[str, str, int]]:
+        """(status, code, number of cases) of everything that was not done, the most frequent first."""
+        counted = Counter((o.status, o.code) for o in self.outcomes if o.status != "done")
+        return [(status, code, number) for (status, code), number in counted.most_common()]
+
+
+def segment_folder(
+    folder: Path, out: Path, options: BatchOptions, segmenter: Segmenter, watcher: Watcher | None = None
+) -> BatchSummary:
+    """Segment every study found in ``folder`` and write the results into ``out``.
+
+    One case that cannot be used never stops the others. Raises ``UsageError`` when the call itself is wrong.
+    """
+    cases = choose_cases(folder, out, options)
+    return segment_cases(cases, folder, out, options, segmenter, watcher=watcher)
+
+
+def choose_cases(folder: Path, out: Path, options: BatchOptions) -> list[Case]:
+    """The cases of ``folder`` that ``options`` ask for, in the order of their ids; ``UsageError`` when none is left."""
+    if not folder.is_dir():
+        what = "was a file; name single scans with --flair, --t1ce, …" if folder.exists() else "there is none"
+        raise UsageError(f"IN {folder}: must be a folder of studies, {what}")
+    refuse_overlap(folder, out)
+    found = sorted(find_cases(folder, options.layout), key=lambda case: case.id)
+    if not found:
+        raise UsageError(
+            f"IN {folder}: no study was found. Looked for a folder per case, BraTS of every year, nnU-Net (_0000), "
+            "MSD and .mha files, with a modality in each file name (flair, t1, t1ce, t2 and their variants); "
+            "describe any other layout with --layout FILE"
+        )
+    chosen = [case for case in found if options.only is None or fnmatchcase(case.id, options.only)]
+    if not chosen:
+        some = ", ".join(case.id for case in found[:3])
+        raise UsageError(f"--only {options.only!r}: must match some of the {len(found)} case ids, such as {some}")
+    return list(islice(chosen, options.limit))
+
+
+def refuse_overlap(folder: Path, out: Path) -> None:
+    """``UsageError`` when OUT is a file, or when one of the two folders lies inside the other."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"OUT {out}: must be a folder, was a file")
+    inside, results = folder.resolve(), out.resolve()
+    if results.is_relative_to(inside) or inside.is_relative_to(results):
+        raise UsageError(f"OUT {out}: must lie apart from IN {folder}, so that results never become inputs")
+
+
+def segment_cases(
+    cases: Sequence[Case],
+    root: Path,
+    out: Path,
+    options: BatchOptions,
+    segmenter: Segmenter,
+    *,
+    watcher: Watcher | None = None,
+) -> BatchSummary:
+    """Segment ``cases``, whose files lie below ``root``; ``cases.csv`` is rebuilt whatever happens."""
+    names = Names(root, options.salt)
+    refuse_shared_ids((names.case_id(case), case) for case in cases)
+    outcomes: list[Outcome] = []
+    with Staging(out) as staging:
+        steps = Steps(segmenter, options, out, names, staging)
+        if watcher is not None:
+            watcher.begin(len(cases))
+        try:
+            readers = options.workers or _default_readers(segmenter)
+            for outcome in overlap(cases, steps.read, steps.compute, steps.write, readers):
+                outcomes.append(outcome)
+                if watcher is not None:
+                    watcher.settled(outcome)
+        finally:
+            _rebuild(out, staging)
+    return BatchSummary(out, tuple(outcomes))
+
+
+def _default_readers(segmenter: Segmenter) -> int:
+    return _CPU_READERS if segmenter.runtime.device == "cpu" else _GPU_READERS
+
+
+def _rebuild(out: Path, staging: Staging) -> None:
+    try:
+        rebuild_table(out, staging)
+    except (OSError, CaseError) as error:  # a full disk has been told of case by case
+        log.warning("%s could not be written: %s", out / TABLE, error)

@@ -1,0 +1,41 @@
+"""What a batch is asked to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from bratsseg.config import Config
+from bratsseg.study.reading import GeometryPolicy
+
+
+class BatchOptions(Config):
+    """The choices of one batch. Only those of ``result_relevant`` change what is written for a case."""
+
+    dialect: str = "brats2023"
+    """Convention of the label values written."""
+    probabilities: bool = False
+    """Write one 3-D file of probabilities for each region."""
+    geometry: GeometryPolicy = Field(default_factory=GeometryPolicy)
+    """What to do with headers that do not clearly say where the voxels are."""
+    layout: str | None = None
+    """File that describes how the studies are laid out; None tries every known layout."""
+    only: str | None = None
+    """Glob on case ids; the other cases are left alone."""
+    limit: int | None = Field(default=None, ge=1)
+    """At most this many cases, in the order of their ids."""
+    workers: int | None = Field(default=None, ge=1, le=64)
+    """Studies read ahead at the same time; None is 1 on a CPU and 4 on a GPU. More take more memory."""
+    overwrite: bool = False
+    """Compute finished cases again."""
+    salt: str | None = Field(default=None, min_length=1)
+    """Case ids and file names become hashes of themselves and this text. Never written anywhere."""
+
+    def result_relevant(self) -> dict[str, Any]:
+        """The choices that a finished case must agree with, as plain values."""
+        return {
+            "dialect": self.dialect,
+            "probabilities": self.probabilities,
+            "geometry": self.geometry.model_dump(mode="json"),
+        }

@@ -1,0 +1,50 @@
+"""Overlap reading, computing and writing, with the results in the order of the cases and memory bounded."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
+
+def overlap(
+    items: Iterable[Item],
+    read: Callable[[Item], Work],
+    compute: Callable[[Work], Work],
+    write: Callable[[Work], Result],
+    readers: int = 1,
+) -> Iterator[Result]:
+    """Take every item through ``read`` (in ``readers`` threads), ``compute`` (here) and ``write`` (one thread).
+
+    At most ``readers`` items are read ahead and one is being written while one is computed, so memory does not grow
+    with the number of items. Results come in the order of ``items``. The stages must keep their own errors; an
+    exception that leaves one, or a KeyboardInterrupt, ends everything after the running stages are through.
+    """
+    source = iter(items)
+    with (
+        ThreadPoolExecutor(readers, thread_name_prefix="read") as reading,
+        ThreadPoolExecutor(1, thread_name_prefix="write") as writing,
+    ):
+        ahead: deque[Future[Work]] = deque()
+        behind: deque[Future[Result]] = deque()
+        try:
+            ahead.extend(reading.submit(read, item) for item in islice(source, readers))
+            while ahead:
+                work = ahead.popleft().result()
+                ahead.extend(reading.submit(read, item) for item in islice(source, 1))
+                work = compute(work)
+                while behind:  # one at a time is written: the writer may not fall behind and pile up results
+                    yield behind.popleft().result()
+                behind.append(writing.submit(write, work))
+                del work
+            while behind:
+                yield behind.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()

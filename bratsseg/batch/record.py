@@ -1,0 +1,101 @@
+"""The record of one case: what came of it, and from what. ``OUT/<case>/<case>.json``, schema 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from bratsseg import __version__
+from bratsseg.config import Config
+
+SCHEMA = 1
+Status = Literal["done", "refused", "failed"]
+
+
+class InputFile(Config):
+    """One input as it was when the case was computed; ``sha256`` is None for a file that could not be read."""
+
+    file: str
+    """Path below IN."""
+    sha256: str | None
+    """Hash of the file's bytes."""
+    size: int | None = None
+    """Bytes; with ``mtime_ns`` the quick way to see that nothing changed."""
+    mtime_ns: int | None = None
+    """Time of the last change."""
+    channel: int | None = None
+    """Which volume of a 4-D file."""
+
+
+class ModelIdentity(Config):
+    """Which model made a result."""
+
+    name: str
+    """What ``--model`` calls it."""
+    version: str
+    """Its version."""
+    sha256: str
+    """Hash over its description and weights."""
+
+
+class CaseRecord(Config):
+    """The record of one case: what came of it and from what."""
+
+    bratsseg: dict[str, Any]
+    """``schema`` of this record and ``version`` of the software."""
+    case: str
+    """The case's id."""
+    status: Status
+    """done; refused: the case cannot be used as it is; failed: the software or the machine could not."""
+    code: str = ""
+    """Stable name of the reason, of the error tree; empty when done."""
+    reason: str = ""
+    """The reason in words."""
+    stage: str | None = None
+    """The stage that refused or failed: find, read, check, prepare, run, finish or write."""
+    model: ModelIdentity
+    """The model."""
+    dialect: str
+    """Convention of the label values in the outputs."""
+    versions: dict[str, str]
+    """Of Python and the packages that results depend on."""
+    options: dict[str, Any]
+    """The options that change results."""
+    inputs: dict[str, InputFile]
+    """By modality, and ``mask``."""
+    outputs: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of each file beside this record."""
+    volumes_ml: dict[str, float | None] = Field(default_factory=dict)
+    """By region; None when it is not assessable or the scan has no physical size."""
+    not_assessable: dict[str, str] = Field(default_factory=dict)
+    """Regions that were not looked for, with the reason."""
+    warnings: tuple[str, ...] = ()
+    """What the reader should know."""
+    seconds: dict[str, float] = Field(default_factory=dict)
+    """By stage."""
+    reference_modality: str | None = None
+    """The scan whose grid the outputs share."""
+    facts: dict[str, Any] = Field(default_factory=dict)
+    """How the segmentation came about."""
+
+
+def record_path(out: Path, name: str) -> Path:
+    """Where the record of the case called ``name`` lies."""
+    folder = out.joinpath(*name.split("/"))
+    return folder / f"{folder.name}.json"
+
+
+def read_record(path: Path) -> CaseRecord | None:
+    """The record at ``path``, or None when there is none that this version understands."""
+    try:
+        record = CaseRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return record if record.bratsseg.get("schema") == SCHEMA else None
+
+
+def stamp() -> dict[str, Any]:
+    """What a record of this version says of itself."""
+    return {"schema": SCHEMA, "version": __version__}

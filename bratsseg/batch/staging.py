@@ -1,0 +1,126 @@
+"""A private folder inside OUT where results lie until they are whole.
+
+Every process that writes into OUT makes one, holds a lock on it while it lives, and removes it at the end. A folder
+whose lock nobody holds was left by a killed run and is removed by the next one. Where folders cannot be locked
+(Windows, some network file systems), a folder counts as left behind once it is a day old.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from bratsseg.errors import UsageError
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows
+    fcntl = None  # type: ignore[assignment]
+
+PREFIX = ".bratsseg-run-"
+_OLD_SECONDS = 24 * 3600.0
+
+
+class Staging:
+    """The private folder of this process, as a context manager: made on entering, gone on leaving."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self._folder = out
+        self._lock: int | None = None
+        self._count = 0
+
+    def __enter__(self) -> Staging:
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            remove_stale(self.out)
+            while not self._make():
+                pass
+        except OSError as error:
+            raise UsageError(f"OUT {self.out}: must be a folder that can be written to; {error.strerror}") from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+
+    @contextmanager
+    def room(self) -> Iterator[Path]:
+        """An empty folder on OUT's file system for the files of one case; removed with what is left in it."""
+        self._count += 1
+        room = self._folder / str(self._count)
+        room.mkdir()
+        try:
+            yield room
+        finally:
+            shutil.rmtree(room, ignore_errors=True)
+
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Held while files move from here to where the user sees them, so that two processes do not interleave."""
+        lock = _locked(self.out, wait=True)
+        try:
+            yield
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+    def _make(self) -> bool:
+        """Make the folder and lock it; False when another process took it for a stale one in between."""
+        self._folder = self.out / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+        self._folder.mkdir()
+        try:
+            self._lock = _locked(self._folder, wait=True)
+        except FileNotFoundError:
+            return False
+        if self._folder.is_dir():
+            return True
+        if self._lock is not None:
+            os.close(self._lock)
+        return False
+
+
+def remove_stale(out: Path) -> None:
+    """Remove what killed runs left in OUT; folders of living processes are kept."""
+    for folder in out.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            _remove_if_stale(folder)
+
+
+def _remove_if_stale(folder: Path) -> None:
+    try:
+        lock = _locked(folder, wait=False)
+    except BlockingIOError:
+        return
+    try:
+        if lock is not None or time.time() - folder.stat().st_mtime > _OLD_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _locked(folder: Path, wait: bool) -> int | None:
+    """A descriptor that holds the folder's lock until closed; None where folders cannot be locked.
+
+    Raises ``BlockingIOError`` when another process holds it and ``wait`` is False.
+    """
+    if fcntl is None:
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(handle)
+        raise
+    except OSError:
+        os.close(handle)
+        return None
+    return handle

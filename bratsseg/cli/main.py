@@ -1,0 +1,67 @@
+"""The command ``bratsseg``: its verbs, and how errors reach the user.
+
+Exit codes: 0 all done, 1 some case refused or failed, 2 wrong use, 130 interrupted. Each verb imports what it needs
+when it runs, so that ``bratsseg --help`` and ``bratsseg check`` load no torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bratsseg import __version__
+from bratsseg.cli.models import models
+from bratsseg.cli.segment import segment
+from bratsseg.cli.synthesize import synthesize
+from bratsseg.cli.train import train
+from bratsseg.errors import BratssegError
+
+app = typer.Typer(
+    name="bratsseg",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (segment, synthesize, train, models):
+    app.command()(verb)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bratsseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def bratsseg(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Finds brain tumours in multi-modal MRI: folders of scans in, label maps out, in each scan's own geometry.
+
+    For research; not a medical device.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit; errors raised on purpose become one message without a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        _fail("interrupted; finished cases are kept, and the same command goes on from there", 130)
+    except BratssegError as error:
+        _fail(str(error), error.exit_code)
+    except MemoryError:
+        _fail("out of memory", 1)
+    except OSError as error:
+        _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"bratsseg: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,165 @@
+"""The verb ``segment``: a folder of studies, or one study by hand, to label maps."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bratsseg.errors import UsageError
+from bratsseg.study.case import Case
+from bratsseg.study.modality import Modality
+from bratsseg.study.reading.geometry import GeometryPolicy
+
+if TYPE_CHECKING:
+    from bratsseg.batch import BatchOptions, BatchSummary
+
+Folders = Annotated[list[Path], typer.Argument(metavar="[IN] OUT", help="Folder of studies, folder of results.")]
+
+
+def segment(
+    folders: Folders,
+    *,
+    flair: Annotated[Path | None, typer.Option(metavar="FILE", help="One study by hand: its FLAIR scan.")] = None,
+    t1ce: Annotated[Path | None, typer.Option(metavar="FILE", help="One study by hand: its T1ce scan.")] = None,
+    t1: Annotated[Path | None, typer.Option(metavar="FILE", help="One study by hand: its T1 scan.")] = None,
+    t2: Annotated[Path | None, typer.Option(metavar="FILE", help="One study by hand: its T2 scan.")] = None,
+    mask: Annotated[Path | None, typer.Option(metavar="FILE", help="Brain mask.")] = None,
+    case_id: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the study; else what the file names have in common, else the name of their folder.",
+        ),
+    ] = None,
+    model: Annotated[str, typer.Option(metavar="NAME|DIR", help="One of `bratsseg models`, or a folder.")] = "default",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    dialect: Annotated[str, typer.Option(help="Convention of the label values written.")] = "brats2023",
+    layout: Annotated[Path | None, typer.Option(metavar="FILE", help="Describes how the studies are laid out.")] = None,
+    only: Annotated[str | None, typer.Option(metavar="GLOB", help="Only the cases whose id matches.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most N cases.")] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Also a file of probabilities a region.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, metavar="N", help="Studies read ahead at once.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Compute finished cases again.")] = False,
+    refusals_ok: Annotated[bool, typer.Option("--refusals-ok", help="Exit 0 even when cases were refused.")] = False,
+    salt: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Write hashes instead of case and file names.")
+    ] = None,
+    trust_form: Annotated[
+        Literal["sform", "qform"] | None,
+        typer.Option(help="Which matrix to trust where both are coded and differ."),
+    ] = None,
+    accept_no_form_codes: Annotated[
+        bool, typer.Option("--accept-no-form-codes", help="Guess where no matrix is coded.")
+    ] = False,
+    accept_shear: Annotated[
+        bool, typer.Option("--accept-shear", help="Go on where voxel axes are not square.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Tell where in the software a case failed.")] = False,
+) -> None:
+    """Segment every study in IN, or one study by hand (--flair a.nii.gz --t1ce b.nii.gz OUT).
+
+    Writes OUT/<case>/<case>_seg.nii.gz on the grid of T1ce (else FLAIR), OUT/<case>/<case>.json and OUT/cases.csv.
+    Finished cases are not computed again. Exit 0: all done, 1: some refused or failed, 2: wrong use.
+    """
+    from bratsseg.batch import BatchOptions, segment_cases  # noqa: PLC0415 - `bratsseg --help` stays quick
+    from bratsseg.cli.progress import Progress  # noqa: PLC0415
+
+    options = BatchOptions(
+        dialect=dialect,
+        probabilities=probabilities,
+        geometry=geometry_policy(trust_form, accept_no_form_codes, accept_shear),
+        layout=None if layout is None else str(layout),
+        only=only,
+        limit=limit,
+        workers=workers,
+        overwrite=overwrite,
+        salt=salt or None,
+    )
+    scans = {Modality.FLAIR: flair, Modality.T1N: t1, Modality.T1C: t1ce, Modality.T2W: t2}
+    named = {modality: path for modality, path in scans.items() if path is not None}
+    if verbose:
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("bratsseg").setLevel(logging.DEBUG)
+    if named:
+        cases, root, out = _by_hand(named, mask, case_id, folders)
+    else:
+        cases, root, out = _from_folder(folders, options, mask, case_id)
+    from bratsseg.inference import Segmenter  # noqa: PLC0415 - imports torch, after wrong use has been refused
+
+    with _stoppable(), Progress() as progress:
+        segmenter = Segmenter.load(model, device)
+        summary = segment_cases(cases, root, out, options, segmenter, watcher=progress)
+    _tell(summary)
+    failed = summary.count("failed") > 0
+    raise typer.Exit(0 if summary.all_done or (refusals_ok and not failed) else 1)
+
+
+def geometry_policy(trust_form: str | None, accept_no_form_codes: bool, accept_shear: bool) -> GeometryPolicy:
+    """The policy that the flags for unclear headers ask for."""
+    return GeometryPolicy.model_validate(
+        {
+            "on_disagreement": trust_form or "refuse",
+            "without_codes": "accept" if accept_no_form_codes else "refuse",
+            "shear": "accept" if accept_shear else "refuse",
+        }
+    )
+
+
+def _from_folder(
+    folders: list[Path], options: BatchOptions, mask: Path | None, case_id: str | None
+) -> tuple[list[Case], Path, Path]:
+    from bratsseg.batch.folder import choose_cases  # noqa: PLC0415
+
+    if len(folders) != 2:
+        raise UsageError("segment: must be given IN and OUT, or scans by name (--flair FILE --t1ce FILE) and OUT")
+    if mask is not None or case_id is not None:
+        raise UsageError("segment: --mask and --case-id belong to one study by hand; name its scans as well")
+    return choose_cases(folders[0], folders[1], options), folders[0], folders[1]
+
+
+def _by_hand(
+    scans: dict[Modality, Path], mask: Path | None, case_id: str | None, folders: list[Path]
+) -> tuple[list[Case], Path, Path]:
+    from bratsseg.batch.by_hand import case_by_hand  # noqa: PLC0415
+
+    if len(folders) != 1:
+        raise UsageError(f"segment: scans by name take one folder, OUT; was {len(folders)}")
+    if folders[0].exists() and not folders[0].is_dir():
+        raise UsageError(f"OUT {folders[0]}: must be a folder, was a file")
+    case, root = case_by_hand(scans, mask, case_id)
+    return [case], root, folders[0]
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """A scheduler's SIGTERM ends a batch as Ctrl-C does: whole results stay, and the next run goes on from there."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _tell(summary: BatchSummary) -> None:
+    """The end of a batch in a few lines."""
+    total = len(summary.outcomes)
+    finished_before = total - summary.computed
+    typer.echo(f"{total} cases ({finished_before} finished before)" if finished_before else f"{total} cases")
+    for status in ("done", "refused", "failed"):
+        typer.echo(f"  {status:<8}{summary.count(status):>6}")
+    for status, code, number in summary.reasons():
+        example = next(o for o in summary.outcomes if (o.status, o.code) == (status, code))
+        typer.echo(f"  {number} {status}: {code}, such as {example.case}")
+    typer.echo(f"results: {summary.out}  table: {summary.out / 'cases.csv'}")

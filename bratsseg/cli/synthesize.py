@@ -1,0 +1,95 @@
+"""The verb ``synthesize``: synthetic patients with truth, named and laid out as BraTS 2023 has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bratsseg.errors import UsageError
+
+if TYPE_CHECKING:
+    import nibabel as nib
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bratsseg.synthesis import SyntheticPatient
+
+# BraTS since 2017: 1 mm, axes LPS, this corner in RAS mm.
+SHAPE = (240, 240, 155)
+ORIGIN = (0.0, 239.0, 0.0)
+_SUFFIXES = ("t2f", "t1n", "t1c", "t2w")  # in Modality order
+_BRIGHT = 1000.0
+
+
+def synthesize(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the patients.")],
+    cases: Annotated[int, typer.Option("--cases", min=1, max=100_000, metavar="N", help="How many.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The same seed makes the same bytes.")] = 0,
+) -> None:
+    """Make synthetic patients with truth: OUT/BraTS-SYN-00000-000/BraTS-SYN-00000-000-{t1n,t1c,t2w,t2f,seg}.nii.gz.
+
+    They are for trying the software out and for tests, and no evidence of accuracy on real scans.
+    """
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from bratsseg.synthesis import synthesize_patient  # noqa: PLC0415 - imports torch
+
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"OUT {out}: must be a folder, was a file")
+    for index in tqdm(range(cases), unit="patient", disable=None):
+        write_patient(synthesize_patient(seed, index), out, f"BraTS-SYN-{index:05d}-000", f"synthetic, seed {seed}")
+
+
+def write_patient(patient: SyntheticPatient, out: Path, name: str, description: str) -> Path:
+    """Write a patient of 1 mm in BraTS 2023's names, grid, type and label values; returns its folder."""
+    import numpy as np  # noqa: PLC0415
+
+    from bratsseg.study.dialect import get_dialect  # noqa: PLC0415
+    from bratsseg.study.writing import write_bytes  # noqa: PLC0415
+
+    folder = out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    brain = patient.brain.cpu().numpy()
+    for suffix, image in zip(_SUFFIXES, patient.images.cpu().numpy(), strict=True):
+        scale = _BRIGHT / max(float(np.percentile(image[brain], 99.0)), 1e-6)
+        stored = np.where(brain, np.clip(np.rint(image * scale), 1, 32767), 0).astype(np.int16)
+        content = _nifti(_on_brats_grid(stored, brain), description)
+        write_bytes(folder / f"{name}-{suffix}.nii.gz", content)
+    labels = get_dialect("brats2023").encode(patient.regions.cpu().numpy()).astype(np.int16)
+    write_bytes(folder / f"{name}-seg.nii.gz", _nifti(_on_brats_grid(labels, brain), description))
+    return folder
+
+
+def _on_brats_grid(voxels: NDArray[np.int16], brain: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """RAS voxels (I, J, K) → LPS on the BraTS grid, the brain's box in the middle; 0 where there is nothing."""
+    import numpy as np  # noqa: PLC0415
+
+    from bratsseg.study.brain import bounding_box  # noqa: PLC0415
+
+    box = bounding_box(brain) or tuple(slice(0, size) for size in brain.shape)
+    inside = voxels[box][::-1, ::-1, :]
+    grid = np.zeros(SHAPE, dtype=np.int16, order="F")
+    to, of = [], []
+    for size, room in zip(inside.shape, SHAPE, strict=True):
+        kept = min(size, room)
+        to.append(slice((room - kept) // 2, (room - kept) // 2 + kept))
+        of.append(slice((size - kept) // 2, (size - kept) // 2 + kept))
+    grid[tuple(to)] = inside[tuple(of)]
+    return grid
+
+
+def _nifti(voxels: NDArray[np.int16], description: str) -> bytes:
+    import nibabel as nib  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+    from isal import igzip  # noqa: PLC0415
+
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+    affine[:3, 3] = ORIGIN
+    image: nib.Nifti1Image = nib.Nifti1Image(voxels, affine)
+    image.set_sform(affine, code=1)
+    image.set_qform(affine, code=1)
+    image.header.set_xyzt_units("mm")
+    image.header["descrip"] = description.encode()[:79]
+    return bytes(igzip.compress(image.to_bytes(), 1, mtime=0))

@@ -1,0 +1,23 @@
+"""The verb ``train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Such as configs/training/default.yaml.")],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run; a run found there goes on.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Keys of the config with other values.")
+    ] = None,
+) -> None:
+    """Train a model as CONFIG says."""
+    from bratsseg.config import read_config  # noqa: PLC0415
+    from bratsseg.training.experiment import Experiment  # noqa: PLC0415 - imports torch
+    from bratsseg.training.run import train as run_training  # noqa: PLC0415
+
+    run_training(read_config(Experiment, config, overrides or []), out)
