@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from bratsseg.config import Config, parse_config
-from bratsseg.errors import ModelError
+from bratsseg.errors import ConfigError, ModelError
 from bratsseg.inference.decoding import Decoding
 from bratsseg.inference.passes import Passes
 from bratsseg.network import NetworkConfig, build_network
@@ -92,7 +92,7 @@ class ModelFolder:
             raise ModelError(f"model {folder}: {DESCRIPTION} must be an object")
         try:
             self.description = parse_config(ReleasedModel, values, f"model {folder.name}")
-        except (ValidationError, ValueError) as error:  # pragma: no cover - parse_config already words it
+        except ConfigError as error:
             raise ModelError(str(error)) from error
 
     @classmethod

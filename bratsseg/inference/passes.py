@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from bratsseg.config import Config
-from bratsseg.tensors.windows import slabs
+from bratsseg.tensors.windows import slab
 
 Network = Callable[[Tensor], Tensor]
 
@@ -73,7 +73,9 @@ def run_pass(network: Network, images: Tensor, passes: Passes) -> tuple[Tensor, 
 def _over_slabs(network: Network, images: Tensor, passes: SlabPass) -> Tensor:
     total: Tensor | None = None
     for axis in passes.planes:
-        batches = slabs(images, passes.slices, axis).split(passes.batch)
+        positions = torch.arange(images.shape[axis + 1]).split(passes.batch)
+        # Batch by batch: all slabs of a head at once would be as many times the head as there are slices in a slab.
+        batches = (torch.stack([slab(images, int(at), passes.slices, axis) for at in part]) for part in positions)
         logits = torch.cat([network(batch).float() for batch in batches])  # (N, R, A, B)
         logits = torch.movedim(logits, 0, axis + 1)
         total = logits if total is None else total.add_(logits)
