@@ -1,0 +1,60 @@
+"""BIDS: ``sub-X[/ses-Y]/anat/sub-X[_ses-Y][_ce-<agent>]_{T1w,T2w,FLAIR}.nii.gz``; T1ce is the ``ce-`` entity."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from bratsseg.study.layout.draft import Draft, Named, assemble
+from bratsseg.study.layout.listing import Listing
+from bratsseg.study.layout.roles import Role, role_of, stem_of
+from bratsseg.study.modality import Modality
+
+_NAME = re.compile(
+    r"(?P<sub>sub-[A-Za-z0-9]+)(?:_(?P<ses>ses-[A-Za-z0-9]+))?(?P<entities>(?:_[a-z]+-[^_]+)*)_(?P<suffix>\w+)"
+)
+_NO_AGENT = re.compile(r"_ce-(?:none|no|without)\b", re.IGNORECASE)
+
+
+def find(listing: Listing) -> list[Draft]:
+    """One case per subject and session of a dataset; scans below ``derivatives`` are left out, label maps are not."""
+    cases: dict[tuple[Path, str], list[Named]] = defaultdict(list)
+    for folder, files in listing.folders.items():
+        home = _dataset_of(folder, listing.root)
+        for file in files:
+            match = _NAME.fullmatch(stem_of(file))
+            if match and home is not None:
+                name = "_".join(part for part in (match["sub"], match["ses"]) if part)
+                cases[home, name].append(_named(file, match, "derivatives" in folder.relative_to(home).parts))
+    return [
+        assemble(name, listing.below_root(home / name), files, "bids")
+        for (home, name), files in cases.items()
+        if any(file.is_scan for file in files)
+    ]
+
+
+def _dataset_of(folder: Path, root: Path) -> Path | None:
+    """The dataset's top: above ``sub-X``, and above ``derivatives`` when the subject lies below one."""
+    inside = [
+        root,
+        *(root.joinpath(*folder.relative_to(root).parts[: n + 1]) for n in range(len(folder.relative_to(root).parts))),
+    ]
+    subject = next((place for place in inside if place.name.startswith("sub-")), None)
+    if subject is None:
+        return None
+    derivatives = next((place for place in inside if place.name == "derivatives"), None)
+    if derivatives is not None and derivatives != root:
+        return derivatives.parent
+    return subject if subject == root else subject.parent
+
+
+def _named(file: Path, match: re.Match[str], derived: bool) -> Named:
+    suffix, entities = match["suffix"], match["entities"]
+    modality = {"FLAIR": Modality.FLAIR, "T2w": Modality.T2W, "T1w": Modality.T1N}.get(suffix)
+    if modality is Modality.T1N and "_ce-" in entities and not _NO_AGENT.search(entities):
+        modality = Modality.T1C
+    if modality is not None and not derived:
+        return Named(file, None, frozenset({modality}))
+    role = role_of(stem_of(file)) if modality is None else None
+    return Named(file, role or Role.DERIVED, frozenset())

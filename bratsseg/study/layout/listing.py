@@ -1,0 +1,121 @@
+"""Listing: the image files below a folder, without our own results and what no user means."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from isal import igzip
+
+from bratsseg.errors import UsageError
+from bratsseg.study.layout.roles import SUFFIXES, stem_of
+
+_SKIPPED_FOLDERS = {"__macosx", "thumbnails", "thumbs"}
+_MARK = b"bratsseg"
+_DESCRIP = {348: slice(148, 228), 540: slice(240, 320)}  # NIfTI-1, NIfTI-2
+_MOST_RECORD_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Image files by folder, both sorted, and the folders that could not be read with the reason."""
+
+    root: Path
+    folders: dict[Path, tuple[Path, ...]]
+    unreadable: tuple[tuple[Path, str], ...] = ()
+
+    def without(self, claimed: Iterable[Path]) -> Listing:
+        """The same without some files."""
+        gone = set(claimed)
+        left = {folder: tuple(file for file in files if file not in gone) for folder, files in self.folders.items()}
+        return Listing(self.root, {folder: files for folder, files in left.items() if files}, self.unreadable)
+
+    def below_root(self, path: Path) -> str:
+        """A path relative to the root, with '/'."""
+        return path.relative_to(self.root).as_posix()
+
+
+def list_images(root: Path) -> Listing:
+    """Walk ``root``; ``UsageError`` when it is not a readable folder."""
+    if not root.is_dir():
+        raise UsageError(f"{root}: must be a folder, {'is a file' if root.exists() else 'does not exist'}")
+    folders: dict[Path, tuple[Path, ...]] = {}
+    unreadable: list[tuple[Path, str]] = []
+    waiting, seen = [root], set[tuple[int, int]]()
+    while waiting:
+        folder = waiting.pop()
+        try:
+            state = folder.stat()
+            if (state.st_dev, state.st_ino) in seen:  # a link back up
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            files, below = _entries(folder)
+        except OSError as error:
+            unreadable.append((folder, error.strerror or str(error)))
+            continue
+        waiting.extend(below)
+        if files:
+            folders[folder] = files
+    kept = {folder: tuple(_not_ours(folder, folders[folder])) for folder in sorted(folders)}
+    return Listing(root, {folder: files for folder, files in kept.items() if files}, tuple(sorted(unreadable)))
+
+
+def _entries(folder: Path) -> tuple[tuple[Path, ...], list[Path]]:
+    """The image files and the subfolders of one folder."""
+    files: list[str] = []
+    below: list[Path] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in _SKIPPED_FOLDERS:
+                continue
+            if entry.name.lower().endswith(SUFFIXES) and not _is_folder(entry):
+                files.append(entry.name)
+            elif _is_folder(entry):
+                below.append(folder / entry.name)
+    return tuple(folder / name for name in sorted(files)), below
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _not_ours(folder: Path, files: tuple[Path, ...]) -> Iterator[Path]:
+    """Files that neither a record of ours lists as outputs nor carry our mark in their header."""
+    outputs = _recorded_outputs(folder)
+    for file in files:
+        stem = stem_of(file)
+        may_be_ours = stem.endswith("_seg") or "_prob_" in stem
+        if file.name not in outputs and not (may_be_ours and _carries_mark(file)):
+            yield file
+
+
+def _recorded_outputs(folder: Path) -> set[str]:
+    record = folder / f"{folder.name}.json"
+    try:
+        if record.stat().st_size > _MOST_RECORD_BYTES:
+            return set()
+        facts = json.loads(record.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return set()
+    if not isinstance(facts, dict) or "bratsseg" not in facts:
+        return set()
+    outputs = facts.get("outputs")
+    return {str(name) for name in outputs} if isinstance(outputs, dict | list) else set()
+
+
+def _carries_mark(file: Path) -> bool:
+    try:
+        with file.open("rb") as raw:
+            block = raw.read(2)
+            raw.seek(0)
+            block = igzip.open(raw, "rb").read(540) if block == b"\x1f\x8b" else raw.read(540)
+    except (OSError, EOFError, igzip.isal_zlib.error):
+        return False
+    size = int.from_bytes(block[:4], "little")
+    return size in _DESCRIP and block[_DESCRIP[size]].startswith(_MARK)

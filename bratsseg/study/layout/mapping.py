@@ -1,0 +1,171 @@
+"""A layout file for any other folder: a CSV table of paths, or YAML patterns.
+
+CSV: a row per case, columns ``case, flair, t1, t1ce, t2, mask, reference`` (all but ``case`` optional) and ``dialect``.
+Paths are relative to the table or to the folder searched; ``scan.nii.gz#2`` is volume 2 of a 4-D file, from 0.
+
+YAML: a pattern per modality, relative to the folder searched. ``{case}`` is the case id, ``*`` anything but '/'::
+
+    flair: "{case}/*FLAIR*.nii.gz"
+    t1ce: "{case}/*post*.nii.gz"
+    reference: "truth/{case}.nii.gz"
+    dialect: brats2021
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from bratsseg.config import Config, read_config
+from bratsseg.errors import ConfigError
+from bratsseg.study.case import Problem, VolumeSource
+from bratsseg.study.dialect import DIALECTS
+from bratsseg.study.layout.draft import Draft
+from bratsseg.study.layout.listing import Listing
+from bratsseg.study.modality import Modality
+
+COLUMNS = {"flair": Modality.FLAIR, "t1": Modality.T1N, "t1ce": Modality.T1C, "t2": Modality.T2W}
+_OTHERS = ("mask", "reference")
+_PIECES = re.compile(r"\{case\}|\*\*/|\*")
+
+
+class Patterns(Config):
+    """Where the files of each case lie, as patterns with ``{case}``."""
+
+    flair: str | None = None
+    """FLAIR."""
+    t1: str | None = None
+    """T1 without contrast."""
+    t1ce: str | None = None
+    """T1 with contrast."""
+    t2: str | None = None
+    """T2."""
+    volumes: str | None = None
+    """One 4-D file with all modalities."""
+    channels: tuple[str, ...] = ()
+    """The order inside the 4-D file, of flair, t1, t1ce, t2."""
+    mask: str | None = None
+    """Brain mask."""
+    reference: str | None = None
+    """Label map made by somebody."""
+    dialect: str | None = None
+    """What the values of the references mean."""
+
+
+def find(listing: Listing, layout: Path) -> list[Draft]:
+    """The cases that a layout file names; ``ConfigError`` when it cannot be used."""
+    if layout.suffix.lower() in (".csv", ".tsv"):
+        return _from_table(listing, layout)
+    return _from_patterns(listing, read_config(Patterns, layout), layout)
+
+
+def _from_table(listing: Listing, table: Path) -> list[Draft]:
+    drafts: dict[str, Draft] = {}
+    for row in _rows(table):
+        name = row.pop("case", "")
+        if not name or name in drafts:
+            raise ConfigError(
+                f"layout {table}: every row must have its own case, was {name!r} {'again' if name else ''}"
+            )
+        problems: list[Problem] = []
+        dialect = row.pop("dialect", "") or None
+        _check_dialect(dialect, table)
+        found = {column: _located(text, listing, table, column, problems) for column, text in row.items() if text}
+        drafts[name] = _draft(name, found, dialect, problems)
+    return list(drafts.values())
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+        dialect = "excel-tab" if "\t" in text.split("\n")[0] else "excel"
+        delimiter = ";" if ";" in text.split("\n")[0] else csv.get_dialect(dialect).delimiter
+        rows = list(csv.DictReader(text.splitlines(), delimiter=delimiter))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"layout {table}: must be a readable CSV table; {error}") from error
+    known = {"case", "dialect", *COLUMNS, *_OTHERS}
+    columns = {str(column).strip().lower() for row in rows for column in row}
+    if not rows or "case" not in columns or columns - known:
+        raise ConfigError(f"layout {table}: needs a column case and any of {', '.join(sorted(known))}; has {columns}")
+    return [{str(key).strip().lower(): (value or "").strip() for key, value in row.items()} for row in rows]
+
+
+def _located(text: str, listing: Listing, table: Path, column: str, problems: list[Problem]) -> VolumeSource:
+    path, _, channel = text.rpartition("#") if re.search(r"#\d+$", text) else (text, "", "")
+    places = [table.parent / path, listing.root / path]
+    place = next((place for place in places if place.exists()), None)
+    if place is None:
+        problems.append(Problem("unreadable", f"{column}: {path} is neither beside {table.name} nor in {listing.root}"))
+    return VolumeSource(place or places[0], int(channel) if channel else None)
+
+
+def _from_patterns(listing: Listing, patterns: Patterns, layout: Path) -> list[Draft]:
+    _check_dialect(patterns.dialect, layout)
+    strange = set(patterns.channels) - COLUMNS.keys()
+    if strange or bool(patterns.channels) != bool(patterns.volumes):
+        raise ConfigError(f"layout {layout}: volumes and channels go together, channels are of {', '.join(COLUMNS)}")
+    names = [listing.below_root(file) for files in listing.folders.values() for file in files]
+    matched: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    for role in (*COLUMNS, "volumes", *_OTHERS):
+        pattern = getattr(patterns, role)
+        if pattern is not None:
+            expression = _compiled(pattern, layout)
+            for name in names:
+                if match := expression.fullmatch(name):
+                    matched[match["case"]][role].append(listing.root / name)
+    return [
+        _matched_draft(name, roles, patterns)
+        for name, roles in matched.items()
+        if any(role in COLUMNS or role == "volumes" for role in roles)
+    ]
+
+
+def _matched_draft(name: str, roles: Mapping[str, list[Path]], patterns: Patterns) -> Draft:
+    problems = [
+        Problem("modality_ambiguous", f"{', '.join(file.name for file in files)} all match the pattern of {role}")
+        for role, files in roles.items()
+        if len(files) > 1
+    ]
+    one = {role: VolumeSource(files[0]) for role, files in roles.items() if len(files) == 1}
+    if "volumes" in one:
+        one |= {column: VolumeSource(one["volumes"].path, number) for number, column in enumerate(patterns.channels)}
+    return _draft(name, one, patterns.dialect, problems)
+
+
+def _draft(name: str, found: Mapping[str, VolumeSource], dialect: str | None, problems: list[Problem]) -> Draft:
+    sources = {modality: found[column] for column, modality in COLUMNS.items() if column in found}
+    reference, mask = found.get("reference"), found.get("mask")
+    return Draft(
+        name=name,
+        place=name,
+        layout="mapping",
+        sources={modality: sources[modality] for modality in Modality if modality in sources},
+        claimed=frozenset(),
+        reference=reference.path if reference else None,
+        mask=mask.path if mask else None,
+        dialect=dialect if reference else None,
+        problems=tuple(problems),
+    )
+
+
+def _compiled(pattern: str, layout: Path) -> re.Pattern[str]:
+    if "{case}" not in pattern:
+        raise ConfigError(f"layout {layout}: pattern {pattern!r} must hold {{case}}, where the case id stands")
+    text, last, named = "", 0, False
+    for piece in _PIECES.finditer(pattern):
+        text += re.escape(pattern[last : piece.start()])
+        last = piece.end()
+        if piece.group() == "{case}":
+            text += "(?P=case)" if named else "(?P<case>[^/]+?)"
+            named = True
+        else:
+            text += "(?:.*/)?" if piece.group() == "**/" else "[^/]*"
+    return re.compile(text + re.escape(pattern[last:]))
+
+
+def _check_dialect(dialect: str | None, layout: Path) -> None:
+    if dialect is not None and dialect not in DIALECTS:
+        raise ConfigError(f"layout {layout}: dialect must be one of {', '.join(DIALECTS)}, was {dialect!r}")

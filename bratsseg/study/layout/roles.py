@@ -1,0 +1,119 @@
+"""What a file is for when it is not a scan: a reference, a brain mask, or something a program derived."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+
+from bratsseg.study.modality import candidates, words
+
+SUFFIXES = (".nii.gz", ".hdr.gz", ".nii", ".hdr", ".mha", ".mhd", ".nrrd")
+
+
+class Role(StrEnum):
+    """What a file that is no scan holds. ``UNDECIDED`` is a "mask" of which nobody says whether brain or tumour."""
+
+    REFERENCE = "reference"
+    MASK = "brain mask"
+    UNDECIDED = "mask"
+    DERIVED = "derived"
+
+
+_DERIVED = {"prob", "probs", "probability", "probabilities", "probseg", "softmax", "logits", "uncertainty", "entropy"}
+_DERIVED |= {"pred", "prediction", "predicted", "thumbnail", "preview"}
+_REFERENCE = {
+    "seg",
+    "segm",
+    "segs",
+    "segmentation",
+    "label",
+    "labels",
+    "labelmap",
+    "dseg",
+    "gt",
+    "truth",
+    "groundtruth",
+}
+_REFERENCE |= {"annotation", "annotations", "ot", "otmulticlass", "gtv", "lesion", "lesions", "glistrboost", "roi"}
+_TUMOUR = {
+    "tumor",
+    "tumour",
+    "lesion",
+    "lesions",
+    "glioma",
+    "gt",
+    "wt",
+    "tc",
+    "et",
+    "roi",
+    "gtv",
+    "manual",
+    "consensus",
+}
+_BRAIN = {"brain", "bet", "hdbet", "skull", "head", "intracranial", "synthstrip"}
+_BRAIN_MASKS = {"brainmask", "brainmasks", "betmask", "headmask"}
+_SEPARATOR = re.compile(r"[\W_]+")
+
+
+def role_of(stem: str) -> Role | None:
+    """The role that a file stem (or a folder name) states, or None for a scan or an unknown file."""
+    found = set(words(stem))
+    if found & _DERIVED:
+        return Role.DERIVED
+    mask = bool(found & {"mask", "masks"})
+    if found & _BRAIN_MASKS or (mask and found & _BRAIN and not found & _TUMOUR):
+        return Role.MASK
+    if found & _REFERENCE or (mask and found & _TUMOUR):
+        return Role.REFERENCE
+    if not mask:
+        return None
+    return Role.UNDECIDED if len(found) == 1 or candidates(stem) else Role.REFERENCE
+
+
+def stem_of(path: Path) -> str:
+    """The file name without its image suffix."""
+    name = path.name
+    lower = name.lower()
+    return next((name[: -len(suffix)] for suffix in SUFFIXES if lower.endswith(suffix)), name)
+
+
+def key_of(stem: str) -> str:
+    """What a file stem says besides modality and role: the part before the first word that names either, else after.
+
+    ``BraTS20_Training_001_t1ce`` → ``BraTS20_Training_001``; ``T1_case7`` → ``case7``; ``flair`` → empty.
+    """
+    parts = [match.span() for match in re.finditer(r"[^\W_]+", stem)]
+    before = ""
+    for _, end in parts:
+        if says_something(stem[:end]):
+            break
+        before = stem[:end]
+    if before:
+        return before
+    after = ""
+    for start, _ in reversed(parts):
+        if says_something(stem[start:]):
+            break
+        after = stem[start:]
+    return after
+
+
+def says_something(stem: str) -> bool:
+    """True when a name states a modality or a role."""
+    return role_of(stem) is not None or bool(candidates(stem))
+
+
+def without_shared_start(stems: list[str]) -> list[str]:
+    """Stems without the words that all of them start with: a patient called ``T2-007`` is no T2 scan.
+
+    A stem that says nothing without its start keeps it.
+    """
+    if len(stems) < 2:
+        return stems
+    shared = stems[0]
+    for stem in stems[1:]:
+        while not stem.startswith(shared):
+            shared = shared[:-1]
+    cut = max((match.end() for match in _SEPARATOR.finditer(shared)), default=0)
+    return [stem[cut:] if says_something(stem[cut:]) else stem for stem in stems]

@@ -1,0 +1,59 @@
+"""A folder per modality: each file of a patient in a folder of its own, as BraTS 2013 to 2015 have it, or all patients'
+FLAIR in one folder and all their T1 in another."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from bratsseg.study.layout.brats import dialect_of, family_id
+from bratsseg.study.layout.draft import Draft, Named, assemble, read_names
+from bratsseg.study.layout.listing import Listing
+from bratsseg.study.layout.roles import Role, key_of, role_of, stem_of
+from bratsseg.study.modality import candidates
+
+
+def find(listing: Listing) -> list[Draft]:
+    """Cases whose files lie in sibling folders that are named after modalities."""
+    by_parent: dict[Path, list[Path]] = defaultdict(list)
+    for folder in listing.folders:
+        if folder != listing.root and _speaks(folder.name):
+            by_parent[folder.parent].append(folder)
+    drafts = []
+    for parent, children in by_parent.items():
+        named = [file for child in children for file in _named(listing, child)]
+        if len({file.claims for file in named if file.is_scan}) < 2:
+            continue
+        if all(len(listing.folders[child]) == 1 for child in children):
+            named += read_names(listing.folders.get(parent, ()))
+            drafts.append(assemble(parent.name, listing.below_root(parent), named, "split"))
+        else:
+            drafts += _by_name(listing, parent, named)
+    return drafts
+
+
+def _speaks(name: str) -> bool:
+    role = role_of(name)
+    return role in (Role.REFERENCE, Role.MASK) or (role is None and len(candidates(name)) == 1)
+
+
+def _named(listing: Listing, child: Path) -> list[Named]:
+    files = listing.folders[child]
+    return [named for file in files for named in read_names((file,), hint=child.name)]
+
+
+def _by_name(listing: Listing, parent: Path, named: list[Named]) -> list[Draft]:
+    """Many patients: the same stem in each modality's folder is one case."""
+    cases: dict[str, list[Named]] = defaultdict(list)
+    for file in named:
+        stem = stem_of(file.path)
+        cases[family_id(stem) or key_of(stem) or stem].append(file)
+    return [
+        assemble(name, listing.below_root(parent / name), files, "split", _dialect(name, parent, listing.root))
+        for name, files in cases.items()
+        if any(file.is_scan for file in files)
+    ]
+
+
+def _dialect(name: str, parent: Path, root: Path) -> str | None:
+    return dialect_of(name, parent, root) if family_id(f"{name}_seg") else None
