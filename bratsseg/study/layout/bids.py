@@ -36,10 +36,7 @@ def find(listing: Listing) -> list[Draft]:
 
 def _dataset_of(folder: Path, root: Path) -> Path | None:
     """The dataset's top: above ``sub-X``, and above ``derivatives`` when the subject lies below one."""
-    inside = [
-        root,
-        *(root.joinpath(*folder.relative_to(root).parts[: n + 1]) for n in range(len(folder.relative_to(root).parts))),
-    ]
+    inside = [place for place in reversed((folder, *folder.parents)) if place.is_relative_to(root)]
     subject = next((place for place in inside if place.name.startswith("sub-")), None)
     if subject is None:
         return None

@@ -51,8 +51,8 @@ def _draft(listing: Listing, file: Path, volumes: int, dataset: Dataset | None, 
         sources = {modality: VolumeSource(file, order.index(modality)) for modality in Modality if modality in order}
     else:
         text = (
-            f"{file.name} holds {volumes} volumes in 4-D, but no dataset.json beside or above it says which modality each "
-            "is; add it, or name the order with --layout"
+            f"{file.name} holds {volumes} volumes in 4-D, but no dataset.json beside or above it names each one's "
+            "modality; add it, or name the order with --layout"
         )
         problems = (Problem("modality_ambiguous", text),)
     proved = dataset.is_msd if dataset else _MSD_NAME.fullmatch(name) is not None

@@ -54,8 +54,8 @@ def _draft(
     problems: tuple[Problem, ...] = ()
     if len(sources) < len(channels):
         text = (
-            f"{channels[0].name} and its {len(channels) - 1} sibling(s) are nnU-Net channels, but no dataset.json beside "
-            "or above them says which modality each is; add it, or name the order with --layout"
+            f"{channels[0].name} and its {len(channels) - 1} sibling(s) are nnU-Net channels, but no dataset.json "
+            "beside or above them names each one's modality; add it, or name the order with --layout"
         )
         sources, problems = {}, (Problem("modality_ambiguous", text),)
     ordered = {modality: sources[modality] for modality in Modality if modality in sources}

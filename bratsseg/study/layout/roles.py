@@ -53,6 +53,10 @@ _TUMOUR = {
 }
 _BRAIN = {"brain", "bet", "hdbet", "skull", "head", "intracranial", "synthstrip"}
 _BRAIN_MASKS = {"brainmask", "brainmasks", "betmask", "headmask"}
+_NOISE = re.compile(  # words that belong to the modality that follows them
+    r"(?:[\W_]+|^)(?:ce|pre|post|with|without|no|non|w|wo|native|ax|axial|sag|cor|tra|3d|2d|mri?|mrhr|space|reg|brain)$",
+    re.IGNORECASE,
+)
 _SEPARATOR = re.compile(r"[\W_]+")
 
 
@@ -89,6 +93,8 @@ def key_of(stem: str) -> str:
         if says_something(stem[:end]):
             break
         before = stem[:end]
+    while _NOISE.search(before):
+        before = _NOISE.sub("", before)
     if before:
         return before
     after = ""
