@@ -91,8 +91,8 @@ def choose_cases(folder: Path, out: Path, options: BatchOptions) -> list[Case]:
         )
     chosen = [case for case in found if options.only is None or fnmatchcase(case.id, options.only)]
     if not chosen:
-        some = ", ".join(case.id for case in found[:3])
-        raise UsageError(f"--only {options.only!r}: must match some of the {len(found)} case ids, such as {some}")
+        some = "" if options.salt else f", such as {', '.join(case.id for case in found[:3])}"
+        raise UsageError(f"--only {options.only!r}: must match some of the {len(found)} case ids{some}")
     return list(islice(chosen, options.limit))
 
 
@@ -116,7 +116,7 @@ def segment_cases(
 ) -> BatchSummary:
     """Segment ``cases``, whose files lie below ``root``; ``cases.csv`` is rebuilt whatever happens."""
     names = Names(root, options.salt)
-    refuse_shared_ids((names.case_id(case), case) for case in cases)
+    refuse_shared_ids(names.case_id(case) for case in cases)
     outcomes: list[Outcome] = []
     with Staging(out) as staging:
         steps = Steps(segmenter, options, out, names, staging)

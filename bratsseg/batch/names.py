@@ -84,12 +84,12 @@ class Names:
         return hmac.new(key, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()[:_DIGITS]
 
 
-def refuse_shared_ids(cases: Iterable[tuple[str, Case]]) -> None:
+def refuse_shared_ids(names: Iterable[str]) -> None:
     """``UsageError`` when two cases would be written to one folder."""
     seen: set[str] = set()
-    for name, case in cases:
+    for name in names:
         if name in seen:
-            raise UsageError(f"two cases are called {case.id!r}: rename one, or give each an id with --layout")
+            raise UsageError(f"two cases are called {name!r}: rename one, or give each an id with --layout")
         seen.add(name)
 
 

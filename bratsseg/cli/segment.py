@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bratsseg.config import parse_config
 from bratsseg.errors import UsageError
 from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality
@@ -72,17 +73,18 @@ def segment(
     from bratsseg.batch import BatchOptions, segment_cases  # noqa: PLC0415 - `bratsseg --help` stays quick
     from bratsseg.cli.progress import Progress  # noqa: PLC0415
 
-    options = BatchOptions(
-        dialect=dialect,
-        probabilities=probabilities,
-        geometry=geometry_policy(trust_form, accept_no_form_codes, accept_shear),
-        layout=None if layout is None else str(layout),
-        only=only,
-        limit=limit,
-        workers=workers,
-        overwrite=overwrite,
-        salt=salt or None,
-    )
+    choices = {
+        "dialect": dialect,
+        "probabilities": probabilities,
+        "geometry": geometry_policy(trust_form, accept_no_form_codes, accept_shear),
+        "layout": None if layout is None else str(layout),
+        "only": only,
+        "limit": limit,
+        "workers": workers,
+        "overwrite": overwrite,
+        "salt": salt,
+    }
+    options = parse_config(BatchOptions, choices, "segment")
     scans = {Modality.FLAIR: flair, Modality.T1N: t1, Modality.T1C: t1ce, Modality.T2W: t2}
     named = {modality: path for modality, path in scans.items() if path is not None}
     if verbose:

@@ -1,0 +1,273 @@
+"""A folder of scans in, label maps out: what the user of ``bratsseg segment`` sees."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bratsseg.inference.model import SHIPPED
+from bratsseg.study.layout import find_cases
+from bratsseg.study.modality import Modality
+from tests.flows.conftest import (
+    bratsseg,
+    case_names,
+    hashes,
+    label_map,
+    record,
+    save,
+    segment,
+    strays,
+    write_case,
+    written_at,
+)
+
+FIRST, SECOND = case_names(2)
+
+
+def test_every_study_gets_a_label_map_where_its_tumour_is(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ended = segment(studies, out)
+    assert ended.code == 0, ended.err
+    scan = nib.load(studies / FIRST / f"{FIRST}-t1c.nii.gz")
+    found = nib.load(out / FIRST / f"{FIRST}_seg.nii.gz")
+    assert found.shape == scan.shape
+    assert np.array_equal(found.affine, scan.affine)
+    assert found.get_data_dtype() == np.uint8
+    flair = np.asarray(nib.load(studies / FIRST / f"{FIRST}-t2f.nii.gz").dataobj)
+    lesion, tumour = flair > 140, label_map(out, FIRST) > 0
+    assert 2 * (lesion & tumour).sum() / (lesion.sum() + tumour.sum()) > 0.95
+    assert set(np.unique(label_map(out, FIRST))) == {0, 2}  # WT alone is stored as edema
+    assert "2 cases" in ended.out
+    assert strays(out) == []
+
+
+def test_the_record_says_what_was_made_from_what(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    segment(studies, out)
+    said = record(out, FIRST)
+    assert said["bratsseg"]["schema"] == 1
+    assert (said["case"], said["status"], said["code"], said["reason"]) == (FIRST, "done", "", "")
+    assert said["model"]["name"] == "flair-threshold"
+    assert len(said["model"]["sha256"]) == 64
+    assert said["dialect"] == "brats2023"
+    assert {"python", "torch", "monai", "numpy", "nibabel"} == set(said["versions"])
+    source = studies / FIRST / f"{FIRST}-t2f.nii.gz"
+    assert said["inputs"]["flair"]["file"] == f"{FIRST}/{source.name}"
+    assert said["inputs"]["flair"]["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    label = out / FIRST / f"{FIRST}_seg.nii.gz"
+    assert said["outputs"] == {label.name: hashlib.sha256(label.read_bytes()).hexdigest()}
+    assert said["volumes_ml"]["WT"] == pytest.approx((label_map(out, FIRST) > 0).sum() * 0.008, abs=1e-3)
+    assert said["volumes_ml"]["TC"] is None
+    assert set(said["not_assessable"]) == {"TC", "ET"}
+    assert set(said["seconds"]) == {"read", "check", "prepare", "run", "finish", "write"}
+    assert said["reference_modality"] == "t1c"
+    assert str(tmp_path) not in json.dumps(said)
+
+
+def test_the_table_is_one_row_a_case(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    segment(studies, out)
+    with (out / "cases.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0])[:4] == ["case", "status", "code", "reason"]
+    assert [(row["case"], row["status"]) for row in rows] == [(FIRST, "done"), (SECOND, "done")]
+    assert float(rows[0]["WT_ml"]) > 1
+
+
+def test_a_second_run_computes_nothing(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    segment(studies, out)
+    before = written_at(out)
+    os.utime(studies / FIRST / f"{FIRST}-t2f.nii.gz")  # touched, not changed: its hash still speaks
+    ended = segment(studies, out)
+    assert ended.code == 0
+    assert written_at(out) == before
+    assert "2 finished before" in ended.out
+
+
+def test_what_changed_is_computed_again(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    segment(studies, out)
+    before = written_at(out)
+    write_case(studies, FIRST, seed=99)
+    segment(studies, out)
+    after = written_at(out)
+    assert after[FIRST] != before[FIRST]
+    assert after[SECOND] == before[SECOND]
+
+
+def test_another_option_or_model_or_a_damaged_result_computes_again(studies: Path, tmp_path: Path) -> None:
+    out, model = tmp_path / "out", tmp_path / "model"
+    segment(studies, out)
+    first = written_at(out)
+    segment(studies, out, "--dialect", "msd")
+    second = written_at(out)
+    assert all(second[case] != first[case] for case in first)
+    assert set(np.unique(label_map(out, FIRST))) == {0, 1}
+    (out / FIRST / f"{FIRST}_seg.nii.gz").write_bytes(b"damaged")
+    segment(studies, out, "--dialect", "msd")
+    third = written_at(out)
+    assert third[FIRST] != second[FIRST]
+    assert third[SECOND] == second[SECOND]
+    shutil.copytree(SHIPPED / "flair-threshold", model)
+    described = json.loads((model / "model.json").read_text())
+    described["network"]["above"] = 1.5
+    (model / "model.json").write_text(json.dumps(described))
+    assert bratsseg("segment", studies, out, "--dialect", "msd", "--model", model).code == 0
+    assert all(written_at(out)[case] != third[case] for case in third)
+
+
+def test_overwrite_computes_again(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    segment(studies, out)
+    before, maps = written_at(out), hashes(out)
+    segment(studies, out, "--overwrite")
+    assert all(written_at(out)[case] != before[case] for case in before)
+    assert hashes(out) == maps
+
+
+def test_probabilities_come_and_go(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    segment(studies, out, "--probabilities")
+    image = nib.load(out / FIRST / f"{FIRST}_prob_WT.nii.gz")
+    assert image.get_data_dtype() == np.uint8
+    assert np.array_equal(image.affine, nib.load(out / FIRST / f"{FIRST}_seg.nii.gz").affine)
+    values = image.get_fdata()
+    assert values.min() >= 0
+    assert 0.5 < values.max() <= 1
+    assert f"{FIRST}_prob_WT.nii.gz" in record(out, FIRST)["outputs"]
+    assert not list(out.glob("*/*_prob_TC*"))
+    segment(studies, out)
+    assert strays(out) == []
+
+
+def test_only_and_limit_choose_cases(studies: Path, tmp_path: Path) -> None:
+    assert segment(studies, tmp_path / "one", "--only", f"*{SECOND[-9:]}").code == 0
+    assert list(written_at(tmp_path / "one")) == [SECOND]
+    assert segment(studies, tmp_path / "two", "--limit", 1).code == 0
+    assert list(written_at(tmp_path / "two")) == [FIRST]
+    ended = segment(studies, tmp_path / "three", "--only", "nobody")
+    assert ended.code == 2
+    assert FIRST in ended.err
+
+
+def test_workers_do_not_change_results(tmp_path: Path) -> None:
+    for seed, name in enumerate(case_names(5)):
+        write_case(tmp_path / "in", name, seed)
+    segment(tmp_path / "in", tmp_path / "one", "--workers", 1)
+    segment(tmp_path / "in", tmp_path / "four", "--workers", 4)
+    assert len(hashes(tmp_path / "one")) == 5
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "four")
+
+
+def test_one_study_by_hand(studies: Path, tmp_path: Path) -> None:
+    flair, t1ce = (studies / FIRST / f"{FIRST}-{suffix}.nii.gz" for suffix in ("t2f", "t1c"))
+    segment(studies, tmp_path / "folder")
+    ended = segment("--flair", flair, "--t1ce", t1ce, tmp_path / "hand")
+    assert ended.code == 0, ended.err
+    assert np.array_equal(label_map(tmp_path / "hand", FIRST), label_map(tmp_path / "folder", FIRST))
+    assert segment("--flair", flair, "--case-id", "anna", tmp_path / "hand").code == 0
+    assert record(tmp_path / "hand", "anna")["status"] == "done"
+
+
+def test_one_file_may_serve_as_two_modalities_with_a_warning(studies: Path, tmp_path: Path) -> None:
+    scan = shutil.copy(studies / FIRST / f"{FIRST}-t2f.nii.gz", tmp_path / "LPS.nii.gz")
+    ended = segment("--flair", scan, "--t1ce", scan, tmp_path / "out")
+    assert ended.code == 0, ended.err
+    assert any("two modalities" in warning for warning in record(tmp_path / "out", "LPS")["warnings"])
+
+
+def test_a_mask_by_hand_says_what_is_brain(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    head, affine = rng.normal(300, 40, (40, 40, 40)).astype(np.int16), np.diag([2.0, 2.0, 2.0, 1.0])
+    head[15:22, 15:22, 15:22] += 400
+    inside = np.zeros(head.shape, dtype=np.uint8)
+    inside[8:32, 8:32, 8:32] = 1
+    flair = save(tmp_path / "head_flair.nii.gz", head, affine)
+    mask = save(tmp_path / "head_brainmask.nii.gz", inside, affine)
+    assert segment("--flair", flair, tmp_path / "bare").code == 1
+    ended = segment("--flair", flair, "--mask", mask, tmp_path / "out")
+    assert ended.code == 0, ended.err
+    case = next(iter(written_at(tmp_path / "out")))
+    assert "mask" in record(tmp_path / "out", case)["inputs"]
+    assert record(tmp_path / "out", case)["facts"]["brain_rule"] == "mask file"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["in", "in/results"], "apart from IN"),
+        (["in/deep", "in"], "apart from IN"),
+        (["in", "in"], "apart from IN"),
+        (["in", "file"], "was a file"),
+        (["nowhere", "out"], "there is none"),
+        (["file", "out"], "--flair"),
+        (["empty", "out"], "no study was found"),
+        (["in"], "IN and OUT"),
+        (["--flair", "nothing.nii.gz", "out"], "there is none"),
+        (["in", "out", "--dialect", "klingon"], "brats2021"),
+        (["in", "out", "--device", "tpu"], "cpu"),
+        (["in", "out", "--salt", ""], "salt"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_one_sentence(studies: Path, tmp_path: Path, words: list[str], says: str) -> None:
+    (studies / "deep").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("no folder")
+    ended = segment(*(word if word.startswith("--") or word in _VALUES else tmp_path / word for word in words))
+    assert ended.code == 2
+    assert says in ended.err
+    assert "Traceback" not in ended.err
+    assert not (tmp_path / "out" / FIRST).exists()
+
+
+_VALUES = {"klingon", "tpu", ""}
+
+
+def test_an_unknown_model_is_wrong_use(studies: Path, tmp_path: Path) -> None:
+    ended = bratsseg("segment", studies, tmp_path / "out", "--model", "best-ever")
+    assert ended.code == 2
+    assert "flair-threshold" in ended.err
+
+
+def test_results_inside_in_are_no_references(studies: Path, tmp_path: Path) -> None:
+    segment(studies, tmp_path / "out")
+    shutil.copy(tmp_path / "out" / FIRST / f"{FIRST}_seg.nii.gz", studies / FIRST)
+    assert all(case.reference is None for case in find_cases(studies))
+    before = written_at(tmp_path / "out")
+    assert segment(studies, tmp_path / "out").code == 0
+    assert written_at(tmp_path / "out") == before
+
+
+def test_a_salt_leaves_no_name(tmp_path: Path) -> None:
+    private = "Smith_Anna_1970"
+    for name, extra in ((private, None), ("Jones_Ben_1950", "Jones_other_t1ce.nii.gz")):
+        folder = write_case(tmp_path / "in", name)
+        if extra:
+            shutil.copy(folder / f"{name}-t1c.nii.gz", folder / extra)
+    ended = segment(tmp_path / "in", tmp_path / "out", "--salt", "pepper")
+    assert ended.code == 1
+    said = [ended.out, ended.err, *(str(path.relative_to(tmp_path)) for path in (tmp_path / "out").rglob("*"))]
+    said += [path.read_text() for path in (tmp_path / "out").rglob("*") if path.suffix in (".json", ".csv")]
+    for word in ("Smith", "Anna", "1970", "Jones", "1950", "pepper"):
+        assert not any(word in text for text in said), word
+    assert all(name.startswith("case-") and len(name) == 17 for name in written_at(tmp_path / "out"))
+    before = written_at(tmp_path / "out")
+    segment(tmp_path / "in", tmp_path / "out", "--salt", "pepper")
+    assert written_at(tmp_path / "out") == before
+    segment(tmp_path / "in", tmp_path / "other", "--salt", "paprika")
+    assert not written_at(tmp_path / "out").keys() & written_at(tmp_path / "other").keys()
+
+
+def test_a_missing_t1ce_leaves_the_grid_of_flair(tmp_path: Path) -> None:
+    write_case(tmp_path / "in", FIRST, modalities=(Modality.FLAIR, Modality.T2W))
+    assert segment(tmp_path / "in", tmp_path / "out").code == 0
+    assert record(tmp_path / "out", FIRST)["reference_modality"] == "flair"
