@@ -54,7 +54,7 @@ def find_brain(study: Study) -> Brain:
     """
     study.require_one_grid()
     if study.mask is not None:
-        mask, rule = study.mask.voxels != 0, "mask file"
+        mask, rule = study.mask.values() > 0.5, "mask file"
     else:
         mask, rule = _not_air(study), "constant border"
         _refuse_skull(study)

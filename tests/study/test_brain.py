@@ -54,6 +54,13 @@ def test_a_mask_file_comes_before_everything_else():
     assert brain.box == bounding_box(mask > 0)
 
 
+def test_a_mask_is_read_as_its_values_not_as_it_is_stored():
+    mask = ball(SHAPE, CENTRE, 10)
+    stored = Volume(np.where(mask, 32767, -32768).astype(np.int16), GRID, slope=1 / 65535, intercept=32768 / 65535)
+    study = study_of(head_with_blanked_air())
+    assert np.array_equal(find_brain(Study("scaled", study.volumes, mask=stored)).mask, mask)
+
+
 def test_air_noise_is_refused_with_the_way_on():
     noisy = np.random.default_rng(0).integers(0, 30, SHAPE).astype(np.int16) + head_with_blanked_air()
     with pytest.raises(NotBrainExtracted, match="--mask"):
