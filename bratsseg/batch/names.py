@@ -31,19 +31,20 @@ class Names:
         """The id that results are filed under; ``UsageError`` when it cannot be a folder name."""
         if self._salt is not None:
             return f"case-{self._hash(case.id)}"
+        name = plain(case.id)
         if not case.id or any(part in ("", ".", "..") for part in case.id.split("/")) or "\\" in case.id:
             raise UsageError(f"case id {case.id!r}: must be usable as a folder name")
-        return case.id
+        return name
 
     def file(self, path: Path) -> str:
         """The file's name in a record: its path below the root."""
-        name = self._below_root(path)
+        name = plain(self._below_root(path))
         return name if self._salt is None else f"file-{self._hash(name)}"
 
     def clean(self, text: str, case: Case) -> str:
         """``text`` on one line, without the root's path and, when salted, without the names of the case."""
-        text = " ".join(text.split())
-        for root in {str(self.root), str(self.root.resolve())} - {"/", "."}:
+        text = plain(" ".join(text.split()))
+        for root in {plain(str(self.root)), plain(str(self.root.resolve()))} - {"/", "."}:
             text = text.replace(root + "/", "").replace(root + "\\", "").replace(root, "the input folder")
         return text if self._salt is None else self._hide(text, case)
 
@@ -59,7 +60,7 @@ class Names:
 
     def _hide(self, text: str, case: Case) -> str:
         public = self.case_id(case)
-        text = _replace_word(text, case.id, public)
+        text = _replace_word(text, plain(case.id), public)
         for word in sorted(self._private_words(case), key=len, reverse=True):
             text = _replace_word(text, word, f"file-{self._hash(word)}")
         return _SCAN_NAME.sub(lambda match: _hidden(match.group(), f"file-{self._hash(match.group())}"), text)
@@ -71,7 +72,7 @@ class Names:
         for path in paths:
             below = PurePosixPath(self._below_root(path))
             words |= {str(below), *below.parts, *(_stem(part) for part in below.parts), *_siblings(path)}
-        return {word for word in words if word and word != "."}
+        return {plain(word) for word in words if word and word != "."}
 
     def _below_root(self, path: Path) -> str:
         for candidate, root in ((path, self.root), (path.resolve(), self.root.resolve())):
@@ -91,6 +92,17 @@ def refuse_shared_ids(names: Iterable[str]) -> None:
         if name in seen:
             raise UsageError(f"two cases are called {name!r}: rename one, or give each an id with --layout")
         seen.add(name)
+
+
+def plain(text: str) -> str:
+    """``text`` as any record or terminal can hold it: what is no UTF-8 read as Latin-1, control characters as '?'."""
+    if not text.isascii():
+        raw = text.encode("utf-8", "surrogateescape")
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            text = raw.decode("latin-1")
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _replace_word(text: str, word: str, by: str) -> str:

@@ -212,7 +212,8 @@ class Steps:
         try:
             with self._room() as room:
                 publish(record, [], self._out, room, self._staging)
-        except WriteError:  # OUT is full: rather no record than one of an earlier run
+        except Exception as error:  # OUT is full: rather no record than one of an earlier run
+            log.debug("case %s: no record could be written: %s", record.case, error)
             with suppress(OSError):
                 withdraw(record.case, self._out, self._staging)
 

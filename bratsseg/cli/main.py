@@ -7,13 +7,14 @@ when it runs, so that ``bratsseg --help`` and ``bratsseg check`` load no torch.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bratsseg import __version__
 from bratsseg.cli.models import models
-from bratsseg.cli.segment import segment
+from bratsseg.cli.segment import AcceptNoFormCodes, AcceptShear, Layout, TrustForm, geometry_policy, segment
 from bratsseg.cli.synthesize import synthesize
 from bratsseg.cli.train import train
 from bratsseg.errors import BratssegError
@@ -26,6 +27,26 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="IN", help="Folder of studies.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+    voxels: Annotated[bool, typer.Option("--voxels", help="Read every scan to its end.")] = False,
+    layout: Layout = None,
+    trust_form: TrustForm = None,
+    accept_no_form_codes: AcceptNoFormCodes = False,
+    accept_shear: AcceptShear = False,
+) -> None:
+    """Say what IN holds, case by case and modality by modality, and what is wrong with it. Writes nothing."""
+    from bratsseg.cli.check import check as run_check  # noqa: PLC0415
+
+    policy = geometry_policy(trust_form, accept_no_form_codes, accept_shear)
+    raise typer.Exit(run_check(folder, as_json, voxels, layout, policy))
+
+
 for verb in (segment, synthesize, train, models):
     app.command()(verb)
 

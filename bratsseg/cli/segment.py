@@ -21,6 +21,12 @@ from bratsseg.study.reading.geometry import GeometryPolicy
 if TYPE_CHECKING:
     from bratsseg.batch import BatchOptions, BatchSummary
 
+Layout = Annotated[Path | None, typer.Option(metavar="FILE", help="CSV or YAML that says which file is which.")]
+TrustForm = Annotated[
+    Literal["sform", "qform"] | None, typer.Option(help="Which matrix to trust where both are coded and differ.")
+]
+AcceptNoFormCodes = Annotated[bool, typer.Option("--accept-no-form-codes", help="Guess where no matrix is coded.")]
+AcceptShear = Annotated[bool, typer.Option("--accept-shear", help="Go on where voxel axes are not at right angles.")]
 Folders = Annotated[list[Path], typer.Argument(metavar="[IN] OUT", help="Folder of studies, folder of results.")]
 
 
@@ -41,7 +47,7 @@ def segment(
     model: Annotated[str, typer.Option(metavar="NAME|DIR", help="One of `bratsseg models`, or a folder.")] = "default",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     dialect: Annotated[str, typer.Option(help="Convention of the label values written.")] = "brats2023",
-    layout: Annotated[Path | None, typer.Option(metavar="FILE", help="Describes how the studies are laid out.")] = None,
+    layout: Layout = None,
     only: Annotated[str | None, typer.Option(metavar="GLOB", help="Only the cases whose id matches.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most N cases.")] = None,
     probabilities: Annotated[
@@ -53,16 +59,9 @@ def segment(
     salt: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Write hashes instead of case and file names.")
     ] = None,
-    trust_form: Annotated[
-        Literal["sform", "qform"] | None,
-        typer.Option(help="Which matrix to trust where both are coded and differ."),
-    ] = None,
-    accept_no_form_codes: Annotated[
-        bool, typer.Option("--accept-no-form-codes", help="Guess where no matrix is coded.")
-    ] = False,
-    accept_shear: Annotated[
-        bool, typer.Option("--accept-shear", help="Go on where voxel axes are not square.")
-    ] = False,
+    trust_form: TrustForm = None,
+    accept_no_form_codes: AcceptNoFormCodes = False,
+    accept_shear: AcceptShear = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Tell where in the software a case failed.")] = False,
 ) -> None:
     """Segment every study in IN, or one study by hand (--flair a.nii.gz --t1ce b.nii.gz OUT).

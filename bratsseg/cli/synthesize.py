@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from bratsseg.synthesis import SyntheticPatient
+    from bratsseg.synthesis.generator import SyntheticPatient
 
 # BraTS since 2017: 1 mm, axes LPS, this corner in RAS mm.
 SHAPE = (240, 240, 155)
@@ -34,7 +34,7 @@ def synthesize(
     """
     from tqdm import tqdm  # noqa: PLC0415
 
-    from bratsseg.synthesis import synthesize_patient  # noqa: PLC0415 - imports torch
+    from bratsseg.synthesis.generator import synthesize_patient  # noqa: PLC0415 - imports torch
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"OUT {out}: must be a folder, was a file")

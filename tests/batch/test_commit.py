@@ -1,0 +1,95 @@
+"""What makes a case done, and that a kill between any two steps of publishing leaves nothing that lies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from bratsseg.batch import BatchOptions, segment_cases
+from bratsseg.batch.commit import Fingerprint, is_done
+from bratsseg.batch.folder import choose_cases
+from bratsseg.batch.inputs import hash_or_none
+from bratsseg.batch.names import Names
+from bratsseg.batch.record import read_record, record_path
+from bratsseg.inference import Segmenter
+from tests.flows.conftest import FORKS, case_names, hashes, segment, strays, write_case, write_cases, written_at
+
+NAME = case_names(1)[0]
+CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
+
+
+def test_done_means_same_inputs_same_model_same_options_and_outputs_in_place(tmp_path: Path) -> None:
+    studies, out = tmp_path / "in", tmp_path / "out"
+    write_cases(studies, 1)
+    options, segmenter = BatchOptions(), Segmenter.load("flair-threshold", "cpu")
+    cases, names = choose_cases(studies, out, options), Names(studies)
+    same = Fingerprint(segmenter.folder.sha256, options.result_relevant())
+    assert not is_done(cases[0], out, same, names)
+    segment_cases(cases, studies, out, options, segmenter)
+    assert is_done(cases[0], out, same, names)
+    assert not is_done(cases[0], out, Fingerprint("other", same.options), names)
+    assert not is_done(cases[0], out, Fingerprint(same.model_sha256, same.options | {"dialect": "msd"}), names)
+    write_case(studies, NAME, seed=5)
+    assert not is_done(cases[0], out, same, names)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"bratsseg": {"schema": 1}}', '{"case": "x"}'])
+def test_a_record_that_is_none_counts_as_not_done(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x").mkdir()
+    record_path(tmp_path, "x").write_text(content)
+    assert read_record(record_path(tmp_path, "x")) is None
+
+
+def test_a_record_of_a_later_version_is_not_understood(tmp_path: Path) -> None:
+    write_cases(tmp_path / "in", 1)
+    segment(tmp_path / "in", tmp_path / "out")
+    path = record_path(tmp_path / "out", NAME)
+    said = json.loads(path.read_text())
+    said["bratsseg"]["schema"] = 2
+    path.write_text(json.dumps(said))
+    assert read_record(path) is None
+
+
+def _die_at(step: int, studies: Path, out: Path) -> None:
+    """Segment anew over old results, and die just before the ``step``-th change to a folder."""
+    seen = 0
+
+    def hook(event: str, arguments: object) -> None:
+        nonlocal seen
+        if event in CHANGES:
+            seen += 1
+            if seen == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    sys.exit(segment(studies, out, "--dialect", "msd").code)
+
+
+def test_killed_between_any_two_steps_no_record_lies(tmp_path: Path) -> None:
+    studies, wanted = tmp_path / "in", tmp_path / "wanted"
+    write_cases(studies, 1)
+    segment(studies, wanted, "--dialect", "msd")
+    died = 0
+    for step in range(1, 60):
+        out = tmp_path / f"out{step}"
+        segment(studies, out, "--probabilities")
+        process = FORKS.Process(target=_die_at, args=(step, studies, out))
+        process.start()
+        process.join(60)
+        for case in written_at(out):
+            said = read_record(record_path(out, case))
+            assert said is not None
+            assert all(hash_or_none(out / case / name) == digest for name, digest in said.outputs.items())
+        assert segment(studies, out, "--dialect", "msd").code == 0
+        assert hashes(out) == hashes(wanted)
+        assert strays(out) == []
+        if process.exitcode == 0:
+            break
+        died += 1
+    assert process.exitcode == 0
+    assert died >= 8
