@@ -1,0 +1,1 @@
+"""Formats that other programs read: 3D Slicer, ITK-SNAP, BIDS, MONAI bundles."""
