@@ -52,6 +52,6 @@ def _named(file: Path, match: re.Match[str], derived: bool) -> Named:
     if modality is Modality.T1N and "_ce-" in entities and not _NO_AGENT.search(entities):
         modality = Modality.T1C
     if modality is not None and not derived:
-        return Named(file, None, frozenset({modality}))
+        return Named(file, "", None, frozenset({modality}))
     role = role_of(stem_of(file)) if modality is None else None
-    return Named(file, role or Role.DERIVED, frozenset())
+    return Named(file, "", role or Role.DERIVED, frozenset())

@@ -13,6 +13,8 @@ from bratsseg.study.layout.roles import says_something, stem_of
 _UNTIL_2021 = re.compile(r"(?P<id>brats(?:17|18|19|20|2017|2018|2019|2020|2021)_.+)_(?P<rest>[^_]+)", re.IGNORECASE)
 _SINCE_2023 = re.compile(r"(?P<id>brats-[a-z]+-\d+-\d+)[-_](?P<rest>.+)", re.IGNORECASE)
 
+_YEAR_2023 = re.compile(r"brats[\W_]*(?:peds?)?[\W_]*2023", re.IGNORECASE)
+
 
 def find(listing: Listing) -> list[Draft]:
     """One case per family id and folder; a folder of one case also gives it its other files, such as a mask."""
@@ -55,4 +57,4 @@ def dialect_of(name: str, folder: Path, root: Path) -> str | None:
     if lower.startswith("brats-gli-"):
         return "brats2023"
     path = f"{root.name}/{folder.relative_to(root).as_posix()}"
-    return "brats2024-ped" if lower.startswith("brats-ped-") and "2023" not in path else None
+    return "brats2024-ped" if lower.startswith("brats-ped-") and not _YEAR_2023.search(path) else None

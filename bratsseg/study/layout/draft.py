@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bratsseg.study.case import Problem, VolumeSource
-from bratsseg.study.layout.roles import Role, role_of, stem_of, without_shared_start
+from bratsseg.study.layout.roles import Role, key_of, role_of, says_something, shared_start, stem_of
 from bratsseg.study.modality import Modality, candidates, candidates_from_sidecar
 
 _BRATS2013 = re.compile(r"OTMultiClass|VSD\..*\.OT(\.|$)", re.IGNORECASE)
@@ -17,9 +18,10 @@ _BRATS2013 = re.compile(r"OTMultiClass|VSD\..*\.OT(\.|$)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Named:
-    """A file and what its name claims it to be."""
+    """A file and what its name claims it to be; ``key`` is what the name says besides."""
 
     path: Path
+    key: str
     role: Role | None
     claims: frozenset[Modality]
 
@@ -46,19 +48,26 @@ class Draft:
 
 def read_names(files: Sequence[Path], hint: str | None = None) -> list[Named]:
     """What each file's name claims; ``hint`` is a folder name that speaks for files that say nothing."""
+    stems = [stem_of(file) for file in files]
+    start = shared_start(stems)
     named = []
-    for path, stem in zip(files, without_shared_start([stem_of(file) for file in files]), strict=True):
-        role, claims = role_of(stem), candidates(stem)
+    for path, stem in zip(files, stems, strict=True):
+        # A stem that says nothing without the start that all share keeps it.
+        cut = start if says_something(stem[start:]) else 0
+        role, claims, key = (
+            role_of(stem[cut:]),
+            candidates(stem[cut:]),
+            (stem[:cut] + key_of(stem[cut:])).rstrip(" _-."),
+        )
         if hint is not None and role is None and not claims:
-            role, claims = role_of(hint), candidates(hint)
-        named.append(Named(path, role, frozenset() if role else frozenset(claims)))
+            role, claims, key = role_of(hint), candidates(hint), stem
+        named.append(Named(path, key, role, frozenset() if role else frozenset(claims)))
     return named
 
 
 def assemble(name: str, place: str, files: Sequence[Named], layout: str, dialect: str | None = None) -> Draft:
     """Give every modality its file; where two claim one and no sidecar separates them, a fatal problem says so."""
-    scans = [_with_sidecar(file) for file in files if file.role is None]
-    scans = _separated(scans)
+    scans = with_sidecars([file for file in files if file.role is None])
     problems: list[Problem] = []
     sources: dict[Modality, VolumeSource] = {}
     for modality in Modality:
@@ -92,23 +101,19 @@ def assemble(name: str, place: str, files: Sequence[Named], layout: str, dialect
     )
 
 
-def _with_sidecar(file: Named) -> Named:
-    """Ask the sidecar about a scan whose name says nothing or does not decide."""
-    if len(file.claims) == 1:
-        return file
-    claims = _sidecar_claims(file.path)
-    if file.claims and claims & file.claims:
-        claims &= file.claims
-    return Named(file.path, file.role, claims) if claims else file
-
-
-def _separated(scans: list[Named]) -> list[Named]:
-    """Let sidecars separate scans that claim the same modality: a bare "T1" twice, one with a contrast agent."""
-    counts = [sum(other.claims == scan.claims for other in scans) for scan in scans]
+def with_sidecars(files: Sequence[Named]) -> list[Named]:
+    """Ask sidecars about scans whose names say nothing or do not decide, and about two that claim one modality."""
+    asked = [_with_sidecar(file) if file.role is None and len(file.claims) != 1 else file for file in files]
+    times = Counter(file.claims for file in asked if file.is_scan)
     return [
-        Named(scan.path, scan.role, _sidecar_claims(scan.path) or scan.claims) if count > 1 and scan.claims else scan
-        for scan, count in zip(scans, counts, strict=True)
+        replace(file, claims=_sidecar_claims(file.path) or file.claims) if times[file.claims] > 1 else file
+        for file in asked
     ]
+
+
+def _with_sidecar(file: Named) -> Named:
+    claims = _sidecar_claims(file.path)
+    return replace(file, claims=claims & file.claims or claims or file.claims)
 
 
 def _sidecar_claims(path: Path) -> frozenset[Modality]:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bratsseg.study.case import Problem
-from bratsseg.study.layout.draft import Draft, Named, assemble, read_names
+from bratsseg.study.layout.draft import Draft, Named, assemble, read_names, with_sidecars
 from bratsseg.study.layout.listing import Listing
-from bratsseg.study.layout.roles import key_of, stem_of
+from bratsseg.study.layout.roles import stem_of
 
 _SERIES = re.compile(r"(?:series|serie|ser|se|s|scan|img|image|im|seq|acq|vol)?[\W_]*", re.IGNORECASE)
 
@@ -20,7 +20,7 @@ def find(listing: Listing) -> list[Draft]:
     """One case per folder, or one per stem where a folder plainly holds several patients."""
     drafts = []
     for folder, files in listing.folders.items():
-        named = read_names(files)
+        named = with_sidecars(read_names(files))
         groups = _patients(named)
         if groups:
             drafts += [assemble(key, listing.below_root(folder / key), group, "flat") for key, group in groups.items()]
@@ -31,7 +31,7 @@ def find(listing: Listing) -> list[Draft]:
 
 def _one(listing: Listing, folder: Path, named: list[Named]) -> Draft:
     """The folder as one case, named by the folder, or at the root by the stem that its files share."""
-    keys = {_prefix(file) for file in named if file.is_scan}
+    keys = {file.key if stem_of(file.path).startswith(file.key) else "" for file in named if file.is_scan}
     name, place = folder.resolve().name, listing.below_root(folder)
     if folder == listing.root and len(keys) == 1 and (key := keys.pop()):
         name = place = key
@@ -53,7 +53,7 @@ def _patients(named: list[Named]) -> dict[str, list[Named]]:
     """Files by case stem when a flat folder holds several patients, else nothing."""
     groups: dict[str, list[Named]] = defaultdict(list)
     for file in named:
-        groups[key_of(stem_of(file.path))].append(file)
+        groups[file.key].append(file)
     scans = {key: [file.claims for file in group if file.is_scan] for key, group in groups.items()}
     scans = {key: claims for key, claims in scans.items() if claims}
     if len(scans) < 2 or "" in scans or any(len(set(claims)) < len(claims) for claims in scans.values()):
@@ -71,12 +71,6 @@ def _numbered(keys: Iterable[str]) -> bool:
     """True when stems differ in a number only, and that is no series number: P1, P2, but not 3, 4 or series3."""
     patterns = {re.sub(r"\d+", "#", key) for key in keys}
     return len(patterns) == 1 and not _SERIES.fullmatch(patterns.pop().replace("#", ""))
-
-
-def _prefix(file: Named) -> str:
-    stem = stem_of(file.path)
-    key = key_of(stem)
-    return key if stem.startswith(key) else ""
 
 
 def without_noise(drafts: list[Draft]) -> list[Draft]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -110,16 +111,10 @@ def says_something(stem: str) -> bool:
     return role_of(stem) is not None or bool(candidates(stem))
 
 
-def without_shared_start(stems: list[str]) -> list[str]:
-    """Stems without the words that all of them start with: a patient called ``T2-007`` is no T2 scan.
-
-    A stem that says nothing without its start keeps it.
-    """
+def shared_start(stems: Sequence[str]) -> int:
+    """How many characters of whole words all stems start with: a patient called ``T2-007`` is no T2 scan."""
     if len(stems) < 2:
-        return stems
-    shared = stems[0]
-    for stem in stems[1:]:
-        while not stem.startswith(shared):
-            shared = shared[:-1]
-    cut = max((match.end() for match in _SEPARATOR.finditer(shared)), default=0)
-    return [stem[cut:] if says_something(stem[cut:]) else stem for stem in stems]
+        return 0
+    first, last = min(stems), max(stems)  # what these share, all share
+    same = next((n for n, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return max((match.end() for match in _SEPARATOR.finditer(first[:same])), default=0)

@@ -4,12 +4,13 @@ FLAIR in one folder and all their T1 in another."""
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from bratsseg.study.layout.brats import dialect_of, family_id
 from bratsseg.study.layout.draft import Draft, Named, assemble, read_names
 from bratsseg.study.layout.listing import Listing
-from bratsseg.study.layout.roles import Role, key_of, role_of, stem_of
+from bratsseg.study.layout.roles import Role, role_of, stem_of
 from bratsseg.study.modality import candidates
 
 
@@ -17,13 +18,13 @@ def find(listing: Listing) -> list[Draft]:
     """Cases whose files lie in sibling folders that are named after modalities."""
     by_parent: dict[Path, list[Path]] = defaultdict(list)
     for folder in listing.folders:
-        if folder != listing.root and _speaks(folder.name):
+        if folder != listing.root and _speaks(folder.name) and _of_one_kind(listing.folders[folder]):
             by_parent[folder.parent].append(folder)
     drafts = []
     for parent, children in by_parent.items():
-        named = [file for child in children for file in _named(listing, child)]
-        if len({file.claims for file in named if file.is_scan}) < 2:
+        if len({frozenset(candidates(child.name)) for child in children if role_of(child.name) is None}) < 2:
             continue
+        named = [file for child in children for file in _named(listing, child)]
         if all(len(listing.folders[child]) == 1 for child in children):
             named += read_names(listing.folders.get(parent, ()))
             drafts.append(assemble(parent.name, listing.below_root(parent), named, "split"))
@@ -37,6 +38,11 @@ def _speaks(name: str) -> bool:
     return role in (Role.REFERENCE, Role.MASK) or (role is None and len(candidates(name)) == 1)
 
 
+def _of_one_kind(files: Sequence[Path]) -> bool:
+    """False for a patient's folder that happens to be called T2-007: it holds several modalities."""
+    return len({file.claims for file in read_names(files) if file.is_scan}) < 2
+
+
 def _named(listing: Listing, child: Path) -> list[Named]:
     files = listing.folders[child]
     return [named for file in files for named in read_names((file,), hint=child.name)]
@@ -46,8 +52,7 @@ def _by_name(listing: Listing, parent: Path, named: list[Named]) -> list[Draft]:
     """Many patients: the same stem in each modality's folder is one case."""
     cases: dict[str, list[Named]] = defaultdict(list)
     for file in named:
-        stem = stem_of(file.path)
-        cases[family_id(stem) or key_of(stem) or stem].append(file)
+        cases[family_id(stem_of(file.path)) or file.key or stem_of(file.path)].append(file)
     return [
         assemble(name, listing.below_root(parent / name), files, "split", _dialect(name, parent, listing.root))
         for name, files in cases.items()

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bratsseg.errors import ConfigError
+from bratsseg.study.layout import find_cases
+from bratsseg.study.modality import Modality
+from tests.study.scans import image, put, save
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "configs" / "layout"
+
+
+def layout(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_says_which_file_is_which(tmp_path: Path, separator: str) -> None:
+    put(tmp_path / "scans", "a.nii.gz", "b.nii.gz", "truth.nii.gz")
+    rows = ["case,flair,t1ce,reference,dialect", "Miller,scans/a.nii.gz,scans/b.nii.gz,scans/truth.nii.gz,brats2023"]
+    table = layout(tmp_path, "cases.csv", "\n".join(rows).replace(",", separator))
+    (case,) = find_cases(tmp_path / "scans", table)
+    assert (case.id, case.dialect) == ("Miller", "brats2023")
+    assert {m: source.path.name for m, source in case.sources.items()} == {
+        Modality.FLAIR: "a.nii.gz",
+        Modality.T1C: "b.nii.gz",
+    }
+
+
+def test_a_table_names_channels_and_paths_below_the_folder(tmp_path: Path) -> None:
+    save(tmp_path / "scans" / "all.nii.gz", image(np.zeros((3, 3, 3, 2), np.int16)))
+    table = layout(tmp_path, "cases.csv", "case,flair,t1ce\nMiller,all.nii.gz#1,all.nii.gz#0\n")
+    (case,) = find_cases(tmp_path / "scans", table)
+    assert [source.channel for source in case.sources.values()] == [1, 0]
+    assert not case.problems
+
+
+def test_a_file_that_a_table_promises_and_nobody_has_refuses_its_case_only(tmp_path: Path) -> None:
+    put(tmp_path, "a.nii.gz")
+    table = layout(tmp_path, "cases.csv", "case,flair\nMiller,a.nii.gz\nMeier,gone.nii.gz\n")
+    meier, miller = find_cases(tmp_path, table)
+    assert not miller.problems
+    assert [problem.code for problem in meier.problems] == ["unreadable"]
+    assert "gone.nii.gz" in meier.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "word"),
+    [
+        ("a.csv", "", "case"),
+        ("a.csv", "case,adc\nx,y\n", "adc"),
+        ("a.csv", "case,flair\nx,a\nx,b\n", "again"),
+        ("a.csv", "case,flair,dialect\nx,a,mine\n", "mine"),
+        ("a.yaml", "flair: 'x.nii.gz'", "{case}"),
+        ("a.yaml", "flare: '{case}.nii.gz'", "flare"),
+        ("a.yaml", "volumes: '{case}.nii.gz'", "channels"),
+        ("a.yaml", "flair: '{case}'\ndialect: mine", "mine"),
+        ("a.yaml", "flair: [", "YAML"),
+    ],
+)
+def test_a_layout_that_cannot_be_meant_is_refused(tmp_path: Path, name: str, text: str, word: str) -> None:
+    with pytest.raises(ConfigError, match=word):
+        find_cases(tmp_path, layout(tmp_path, name, text))
+
+
+def test_patterns(tmp_path: Path) -> None:
+    put(tmp_path / "in", *(f"deep/{c}/x/IM_{c}_{n}.nii.gz" for c in ("p1", "p2") for n in (1, 2)), "truth/p1.nii.gz")
+    text = (
+        'flair: "**/{case}/*/IM_{case}_1.nii.gz"\nt1ce: "deep/{case}/x/*_2.nii.gz"\nreference: "truth/{case}.nii.gz"\n'
+    )
+    first, second = find_cases(tmp_path / "in", layout(tmp_path, "a.yaml", text))
+    assert (first.id, second.id, second.reference) == ("p1", "p2", None)
+    assert first.reference is not None
+    assert first.sources[Modality.T1C].path.name == "IM_p1_2.nii.gz"
+
+
+def test_a_pattern_that_two_files_match_is_ambiguous(tmp_path: Path) -> None:
+    put(tmp_path / "in", "p1/a.nii.gz", "p1/b.nii.gz")
+    (case,) = find_cases(tmp_path / "in", layout(tmp_path, "a.yaml", 'flair: "{case}/*.nii.gz"'))
+    assert [problem.code for problem in case.problems] == ["modality_ambiguous"]
+
+
+def test_the_layout_for_nnunet_brats_2021(tmp_path: Path) -> None:
+    put(tmp_path, *(f"imagesTr/BraTS2021_00000_{n:04d}.nii.gz" for n in range(4)), "labelsTr/BraTS2021_00000.nii.gz")
+    (case,) = find_cases(tmp_path, EXAMPLES / "nnunet-brats21.yaml")
+    assert (case.id, case.dialect) == ("BraTS2021_00000", "nnunet-brats21")
+    assert [source.path.name[-11:-7] for source in case.sources.values()] == ["0003", "0000", "0001", "0002"]
+
+
+def test_the_layout_for_msd(tmp_path: Path) -> None:
+    save(tmp_path / "imagesTr" / "BRATS_001.nii.gz", image(np.zeros((3, 3, 3, 4), np.int16)))
+    (case,) = find_cases(tmp_path, EXAMPLES / "msd-task01.yaml")
+    assert [source.channel for source in case.sources.values()] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_layout_that_ships_can_be_read(tmp_path: Path, path: Path) -> None:
+    assert find_cases(tmp_path, path) == []

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bratsseg.study.layout.roles import Role, key_of, role_of
+from bratsseg.study.modality import Modality, candidates, candidates_from_sidecar, modality_of
+
+FLAIR, T1N, T1C, T2W = Modality
+
+NAMES = {
+    "t1": T1N,
+    "t1ce": T1C,
+    "t1c": T1C,
+    "t1gd": T1C,
+    "t1post": T1C,
+    "T1POST": T1C,
+    "T1Post": T1C,
+    "T1wCE": T1C,
+    "CT1": T1C,
+    "T1+C": T1C,
+    "AX T1 +C": T1C,
+    "T1_C": T1C,
+    "T1_with_contrast": T1C,
+    "postContrastT1": T1C,
+    "t1_mprage_sag_ce": T1C,
+    "3D_T1_BRAVO_GD": T1C,
+    "MPRAGE_post": T1C,
+    "sub-01_ce-gadolinium_T1w": T1C,
+    "postop_T1_Gd": T1C,
+    "T1c_subtrMeanDivStd": T1C,
+    "T1POST_N4_noneck_reduced_winsor_regtoFLAIR_brain_N4_regtoMNI": T1C,
+    "MRHR_T1_AX_POST_GAD_OtherEXampleTCIA_TCGA-FG-6692_Si_TCGA-FG-6692_MRHR_T1_AX_POST_GAD_SE_13_se2d1r_t1c": T1C,
+    "VSD.Brain.XX.O.MR_T1c.54514": T1C,
+    "t1n": T1N,
+    "T1w": T1N,
+    "T1W": T1N,
+    "MPRAGE": T1N,
+    "T1_without_contrast": T1N,
+    "T1 w/o contrast": T1N,
+    "T1_noGd": T1N,
+    "T1_pre": T1N,
+    "T1_pre_contrast": T1N,
+    "T1_nativ": T1N,
+    "post_op_T1": T1N,
+    "T1toFLAIR": T1N,
+    "T1_N4_noneck_reduced_winsor_regtoFLAIR_brain_N4_regtoMNI": T1N,
+    "T1_AX_OtherEXampleTCIA_TCGA-FG-6692_Si_TCGA-FG-6692_T1_AX_SE_10_se2d1_t1": T1N,
+    "t2": T2W,
+    "t2W": T2W,
+    "t2w": T2W,
+    "T2_TSE_TRA": T2W,
+    "pre_op_T2": T2W,
+    "t2_to_t1ce": T2W,
+    "T2_registered_to_T1": T2W,
+    "T2_in_T1_space": T2W,
+    "MRHR_T2_AX_OtherEXampleTCIA_TCGA-FG-6692_Si_TCGA-FG-6692_MRHR_T2_AX_SE_2_tse2d1_11_t2": T2W,
+    "FLAIR": FLAIR,
+    "T2_FLAIR": FLAIR,
+    "T2Flair": FLAIR,
+    "t2f": FLAIR,
+    "fla": FLAIR,
+    "tirm": FLAIR,
+    "t2_tse_tra_dark-fluid": FLAIR,
+    "t2_space_flair": FLAIR,
+    "flair2t1": FLAIR,
+    "sub-01_space-T1w_FLAIR": FLAIR,
+    "FLAIR_MPR": FLAIR,
+    "Flair_subtrMeanDivStd": FLAIR,
+    "MRHR_FLAIR_AX_OtherEXampleTCIA_TCGA-FG-6692_Si_TCGA-FG-6692_MRHR_FLAIR_AX_SE_IR_5_tir2d1_21_fla": FLAIR,
+    "OTMultiClass": None,
+    "brainmask": None,
+    "T2*": None,
+    "T2star": None,
+    "adc": None,
+    "SWI": None,
+    "patient_t12": None,
+    "post": None,
+    "IM_0001": None,
+}
+
+
+@pytest.mark.parametrize(("name", "modality"), NAMES.items(), ids=lambda value: str(value)[:40])
+def test_a_name_says_what_a_radiologist_would_say(name: str, modality: Modality | None) -> None:
+    assert modality_of(name) is modality
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("Ax_T1_FLAIR", {T1N, FLAIR}), ("T1_and_T2", {T1N, T2W}), ("T1_pre_and_post", {T1N, T1C})],
+)
+def test_a_name_that_does_not_decide_is_left_open(name: str, expected: set[Modality]) -> None:
+    assert candidates(name) == expected
+    assert modality_of(name) is None
+
+
+@given(st.text(max_size=40))
+def test_any_text_can_be_asked_about(name: str) -> None:
+    assert candidates(name) <= set(Modality)
+
+
+@given(st.sampled_from(["patient", "BraTS2021", "x7", "Müller"]), st.integers(0, 9999), st.sampled_from(list(NAMES)))
+def test_a_case_id_before_the_words_changes_nothing(word: str, number: int, name: str) -> None:
+    assert candidates(f"{word}_{number:05d}_{name}") == candidates(name)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"EchoTime": 0.09, "InversionTime": 2.5}, {FLAIR}),
+        ({"EchoTime": 100, "InversionTime": 2500}, {FLAIR}),
+        ({"EchoTime": 0.09}, {T2W}),
+        ({"EchoTime": 0.003, "InversionTime": 0.9}, {T1N}),
+        ({"EchoTime": 0.003, "ContrastBolusAgent": "Gadovist"}, {T1C}),
+        ({"EchoTime": 0.003, "ContrastBolusAgent": "none"}, {T1N}),
+        ({"SeriesDescription": "t1_mpr_sag", "ContrastBolusAgent": "Dotarem"}, {T1C}),
+        ({"EchoTime": "?"}, set()),
+        ({}, set()),
+    ],
+)
+def test_a_sidecar_is_a_witness(facts: dict[str, object], expected: set[Modality]) -> None:
+    assert candidates_from_sidecar(facts) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("BraTS2021_00000_seg", Role.REFERENCE),
+        ("OTMultiClass", Role.REFERENCE),
+        ("VSD.Brain_3more.XX.O.OT.54517", Role.REFERENCE),
+        ("sub-01_space-orig_dseg", Role.REFERENCE),
+        ("W39_1998.09.19_Segm", Role.REFERENCE),
+        ("case7_mask", Role.REFERENCE),
+        ("tumor_mask", Role.REFERENCE),
+        ("brainmask", Role.MASK),
+        ("T1_brain_mask", Role.MASK),
+        ("sub-01_desc-brain_mask", Role.MASK),
+        ("mask", Role.UNDECIDED),
+        ("T1_mask", Role.UNDECIDED),
+        ("case_prob_WT", Role.DERIVED),
+        ("T1_N4_brain", None),
+        ("otter_001_t1", None),
+    ],
+)
+def test_what_is_no_scan_is_not_taken_for_one(name: str, role: Role | None) -> None:
+    assert role_of(name) is role
+
+
+@pytest.mark.parametrize(
+    ("stem", "key"),
+    [
+        ("BraTS20_Training_001_t1ce", "BraTS20_Training_001"),
+        ("T1_case7", "case7"),
+        ("case7_post_T1", "case7"),
+        ("sub-01_ce-gad_T1w", "sub-01"),
+        ("flair", ""),
+    ],
+)
+def test_the_case_stem_is_what_modality_words_leave(stem: str, key: str) -> None:
+    assert key_of(stem) == key
