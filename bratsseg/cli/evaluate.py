@@ -1,0 +1,108 @@
+"""The verb ``evaluate``: a folder of label maps, ours or anyone's, against references."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from bratsseg.study.regions import Region
+
+if TYPE_CHECKING:
+    from bratsseg.evaluation import CaseScores, Evaluation, Summary
+    from bratsseg.evaluation.summary import Spread
+
+MOST_ROWS = 60
+_DIALECT = "Convention of the label values in {}; needed when neither a record of ours nor the file names say it."
+
+
+def evaluate(
+    predicted: Annotated[Path, typer.Argument(metavar="PREDICTED", help="Folder of label maps, ours or anyone's.")],
+    reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="Folder of references; may hold the scans.")],
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for scores.csv and summary.json.")],
+    predicted_dialect: Annotated[str | None, typer.Option(metavar="DIALECT", help=_DIALECT.format("PREDICTED"))] = None,
+    reference_dialect: Annotated[str | None, typer.Option(metavar="DIALECT", help=_DIALECT.format("REFERENCE"))] = None,
+) -> None:
+    """Score label maps against references: Dice, HD95, sensitivity, precision, volumes for WT, TC, ET.
+
+    Cases are paired by id. Exit 0: every reference was scored, 1: some case was refused or has no prediction,
+    2: wrong use.
+    """
+    from bratsseg.evaluation import evaluate_folders, summarise  # noqa: PLC0415 - `bratsseg --help` stays quick
+    from bratsseg.evaluation.tables import SCORES, SUMMARY, write_tables  # noqa: PLC0415
+
+    evaluation = evaluate_folders(
+        predicted, reference, predicted_dialect, reference_dialect, progress=lambda ids: tqdm(ids, disable=None)
+    )
+    summary = summarise(evaluation.scores.values())
+    write_tables(evaluation, summary, out)
+    typer.echo(report(evaluation, summary))
+    typer.echo(f"scores: {out / SCORES}  summary: {out / SUMMARY}")
+    raise typer.Exit(0 if evaluation.complete else 1)
+
+
+def report(evaluation: Evaluation, summary: Summary) -> str:
+    """The whole evaluation as a text table: cases, means, what was left out and why."""
+    width = max(len("median"), *(len(case) for case in evaluation.scores), 0)
+    lines = [f"{'':{width}}  {'Dice':<24}{'HD95 mm'}", f"{'':{width}}" + "".join(f"{r:>8}" for r in [*Region, *Region])]
+    if len(evaluation.scores) <= MOST_ROWS:
+        lines += [_row(case, scores, width) for case, scores in evaluation.scores.items()]
+    for name in ("mean", "median", "sd"):
+        numbers = [getattr(summary.regions[region].vol_dice, name) for region in Region]
+        distances = [getattr(summary.regions[region].hd95_mm, name) for region in Region]
+        lines.append(f"{name:{width}}" + _cells(numbers, 3) + _cells(distances, 2))
+    lines += ["", *_remarks(evaluation, summary)]
+    return "\n".join(lines)
+
+
+def _row(case: str, scores: CaseScores, width: int) -> str:
+    found = [scores.regions.get(region) for region in Region]
+    dices = [None if item is None else item.dice for item in found]
+    distances = [None if item is None else item.hd95_mm for item in found]
+    return f"{case:{width}}" + _cells(dices, 3) + _cells(distances, 2)
+
+
+def _cells(numbers: list[float | None], digits: int) -> str:
+    return "".join(f"{'-':>8}" if n is None or math.isnan(n) else f"{n:8.{digits}f}" for n in numbers)
+
+
+def _remarks(evaluation: Evaluation, summary: Summary) -> list[str]:
+    lines = [
+        f"{summary.scored} cases scored; predictions in {', '.join(evaluation.predicted_dialects)}, "
+        f"references in {', '.join(evaluation.reference_dialects)}"
+    ]
+    for region, numbers in summary.regions.items():
+        if numbers.vol_dice_where_present.cases < numbers.assessed:
+            present, absent = numbers.vol_dice_where_present, numbers.false_positive_ml
+            lines.append(
+                f"{region}: Dice {_shown(present)} over the {present.cases} cases that have it; "
+                f"elsewhere {_shown(absent)} mL predicted on average"
+                f" ({absent.cases + absent.undefined} cases)"
+            )
+        if numbers.hd95_mm.undefined:
+            lines.append(f"{region}: HD95 undefined in {numbers.hd95_mm.undefined} cases, where one side is empty")
+        if numbers.not_assessable:
+            lines.append(f"{region}: not assessable in {numbers.not_assessable} cases, left out of its numbers")
+    lines += [f"warning: {warning}" for warning in evaluation.warnings[:10]]
+    if len(evaluation.warnings) > 10:
+        lines.append(f"warning: {len(evaluation.warnings) - 10} more are in the summary")
+    return lines + _unscored(evaluation)
+
+
+def _unscored(evaluation: Evaluation) -> list[str]:
+    lines = []
+    for status in ("refused", "no_prediction", "no_reference"):
+        items = [item for item in evaluation.unscored if item.status == status]
+        if items:
+            lines.append(f"{len(items)} {status.replace('_', ' ')}, not in the numbers above:")
+            lines += [f"  {item.case}: {item.reason}" for item in items[:10]]
+            lines += [f"  and {len(items) - 10} more, listed in the scores"] if len(items) > 10 else []
+    return lines
+
+
+def _shown(spread: Spread) -> str:
+    return "-" if spread.mean is None else f"{spread.mean:.3f}"

@@ -1,0 +1,122 @@
+"""A folder of label maps against a folder of references: pair, score, and account for every case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from bratsseg.errors import CaseError, UsageError
+from bratsseg.evaluation.convention import read_labels, settle_dialects
+from bratsseg.evaluation.labelled import Labelled, find_predictions, find_references
+from bratsseg.evaluation.scoring import CaseScores, score_case
+from bratsseg.study.dialect import get_dialect
+from bratsseg.study.labelmap import LabelMap
+from bratsseg.study.volume import Volume
+
+Status = Literal["refused", "no_prediction", "no_reference"]
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """A case that has no scores, and why; ``code`` is stable."""
+
+    case: str
+    status: Status
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of comparing two folders: every case is in ``scores`` or in ``unscored``, none in both."""
+
+    scores: dict[str, CaseScores]
+    unscored: tuple[Unscored, ...]
+    warnings: tuple[str, ...]
+    predicted_dialects: tuple[str, ...]
+    reference_dialects: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """True when every reference was compared with a prediction."""
+        return all(item.status == "no_reference" for item in self.unscored)
+
+
+def evaluate_folders(
+    predicted: Path,
+    reference: Path,
+    predicted_dialect: str | None = None,
+    reference_dialect: str | None = None,
+    progress: Callable[[Iterable[str]], Iterable[str]] = iter,
+) -> Evaluation:
+    """Compare label maps of any program with references of anyone, case by case.
+
+    Cases are paired by id. A dialect comes from the argument, from our own record, or from file names that prove it;
+    else ``DialectError``. ``progress`` may wrap the list of case ids (tqdm does).
+    """
+    ours, theirs = find_predictions(predicted), find_references(reference)
+    speaks = settle_dialects(ours, predicted_dialect, "--predicted-dialect")
+    means = settle_dialects(theirs, reference_dialect, "--reference-dialect")
+    unscored = [*_unpaired(ours.maps.keys() | ours.without.keys(), theirs.maps.keys() | theirs.without.keys())]
+    unscored += [Unscored(case, "refused", *why) for case, why in theirs.without.items() if case in ours.maps]
+    unscored += [Unscored(case, "no_prediction", *why) for case, why in ours.without.items() if case in theirs.maps]
+    pairs = sorted(ours.maps.keys() & theirs.maps.keys())
+    if not pairs:
+        raise UsageError(
+            f"no case of {predicted} has a reference in {reference}; the case ids must agree, were such as "
+            f"{_some(ours.maps)} and {_some(theirs.maps)}"
+        )
+    scores: dict[str, CaseScores] = {}
+    warnings: list[str] = []
+    for case in progress(pairs):
+        try:
+            scores[case], notes = _compare(ours.maps[case], theirs.maps[case], speaks[case], means[case])
+            warnings += notes
+        except CaseError as error:
+            unscored.append(Unscored(case, "refused", error.code, str(error)))
+    dialects = (tuple(sorted({known[case] for case in pairs})) for known in (speaks, means))
+    return Evaluation(scores, tuple(sorted(unscored, key=lambda item: item.case)), tuple(warnings), *dialects)
+
+
+def read_label_map(item: Labelled, dialect: str) -> tuple[LabelMap, Volume]:
+    """A label map file as regions on its grid; ``LabelError`` on values outside ``dialect``."""
+    convention = get_dialect(dialect)
+    volume, values = read_labels(item)
+    regions = convention.decode(values, f"case {item.case}: {item.path.name}")
+    return LabelMap(regions, volume.grid, item.assessable & convention.expresses), volume
+
+
+def _compare(ours: Labelled, theirs: Labelled, speaks: str, means: str) -> tuple[CaseScores, tuple[str, ...]]:
+    predicted, _ = read_label_map(ours, speaks)
+    reference, volume = read_label_map(theirs, means)
+    grid = predicted.grid
+    if grid.shape == reference.grid.shape and not grid.same_as(reference.grid) and _lies_nowhere(volume):
+        note = f"case {ours.case}: the reference does not say where it lies; the prediction's grid was taken"
+        return score_case(predicted, replace(reference, grid=grid)), (note,)
+    try:
+        return score_case(predicted, reference), ()
+    except CaseError as error:
+        raise type(error)(f"case {ours.case}: {error}") from error
+
+
+def _lies_nowhere(volume: Volume) -> bool:
+    """True for a header that a tool wrote without geometry: no form code, or the identity of NIfTI or of ITK."""
+    affine, header = volume.grid.affine, volume.header
+    if header is not None and not int(header["sform_code"]) and not int(header["qform_code"]):
+        return True
+    return any(np.allclose(affine, np.diag(signs), atol=1e-6) for signs in ((1, 1, 1, 1), (-1, -1, 1, 1)))
+
+
+def _unpaired(ours: set[str], theirs: set[str]) -> Iterable[Unscored]:
+    for case in theirs - ours:
+        yield Unscored(case, "no_prediction", "no_prediction", "the reference has no prediction")
+    for case in ours - theirs:
+        yield Unscored(case, "no_reference", "no_reference", "the prediction has no reference")
+
+
+def _some(maps: dict[str, Labelled]) -> str:
+    return ", ".join(list(maps)[:3]) or "none"

@@ -1,0 +1,73 @@
+"""``scores.csv``, one row for each case and region, and ``summary.json``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from bratsseg import __version__
+from bratsseg.errors import WriteError
+from bratsseg.evaluation.folders import Evaluation
+from bratsseg.evaluation.scoring import RegionScores
+from bratsseg.evaluation.summary import Summary
+from bratsseg.study.writing import write_json, write_text
+
+SCORES, SUMMARY = "scores.csv", "summary.json"
+NUMBERS = {
+    "vol_dice": "dice",
+    "hd95_mm": "hd95_mm",
+    "sensitivity": "sensitivity",
+    "precision": "precision",
+    "predicted_ml": "predicted_ml",
+    "reference_ml": "reference_ml",
+    "false_positive_ml": "false_positive_ml",
+}
+COLUMNS = ("case", "status", "code", "region", *NUMBERS, "reason")
+
+
+def write_tables(evaluation: Evaluation, summary: Summary, out: Path) -> None:
+    """Write both files into ``out``, which is made when missing; ``WriteError`` when that fails."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows(_rows(evaluation))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{out}: must be a folder that can be written; {error.strerror}") from error
+    write_text(out / SCORES, text.getvalue())
+    write_json(out / SUMMARY, _facts(evaluation, summary))
+
+
+def _rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
+    """An empty number is undefined: a side is empty, or a picture's pixels have no size."""
+    blank = ("",) * len(NUMBERS)
+    for case, scores in evaluation.scores.items():
+        for region, found in scores.regions.items():
+            yield (case, "scored", "", region, *_numbers(found), "")
+        for region in scores.not_assessable:
+            yield (case, "not_assessable", "", region, *blank, "one of the label maps cannot show this region")
+    for item in evaluation.unscored:
+        yield (item.case, item.status, item.code, "", *blank, item.reason)
+
+
+def _numbers(scores: RegionScores) -> Iterator[str]:
+    for name in NUMBERS.values():
+        value = getattr(scores, name)
+        yield "" if math.isnan(value) else f"{value:.6g}"
+
+
+def _facts(evaluation: Evaluation, summary: Summary) -> dict[str, object]:
+    unscored = [{"case": u.case, "status": u.status, "code": u.code, "reason": u.reason} for u in evaluation.unscored]
+    return {
+        "bratsseg_version": __version__,
+        "unit": "patient, native space",
+        "predicted_dialects": list(evaluation.predicted_dialects),
+        "reference_dialects": list(evaluation.reference_dialects),
+        **summary.model_dump(mode="json"),
+        "unscored": unscored,
+        "warnings": list(evaluation.warnings),
+    }
