@@ -364,3 +364,9 @@ def test_the_search_is_quick_and_loads_no_torch(tmp_path: Path) -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
+
+
+def test_a_patient_called_after_a_modality_may_have_other_scans_too(tmp_path: Path) -> None:
+    put(tmp_path / "a" / "T2-gliom-01", *(f"T2-gliom-01_{word}.nii.gz" for word in ("flair", "t1ce", "dwi", "adc")))
+    case = only(tmp_path)
+    assert (case.id, set(case.sources), case.problems) == ("T2-gliom-01", {Modality.FLAIR, Modality.T1C}, ())

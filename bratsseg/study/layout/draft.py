@@ -49,20 +49,24 @@ class Draft:
 def read_names(files: Sequence[Path], hint: str | None = None) -> list[Named]:
     """What each file's name claims; ``hint`` is a folder name that speaks for files that say nothing."""
     stems = [stem_of(file) for file in files]
-    start = shared_start(stems)
+    cut = _patient_words(stems)
     named = []
     for path, stem in zip(files, stems, strict=True):
-        # A stem that says nothing without the start that all share keeps it.
-        cut = start if says_something(stem[start:]) else 0
-        role, claims, key = (
-            role_of(stem[cut:]),
-            candidates(stem[cut:]),
-            (stem[:cut] + key_of(stem[cut:])).rstrip(" _-."),
-        )
+        rest = stem[cut:]
+        role, claims, key = role_of(rest), candidates(rest), (stem[:cut] + key_of(rest)).rstrip(" _-.")
         if hint is not None and role is None and not claims:
             role, claims, key = role_of(hint), candidates(hint), stem
         named.append(Named(path, key, role, frozenset() if role else frozenset(claims)))
     return named
+
+
+def _patient_words(stems: Sequence[str]) -> int:
+    """How much of the start that all stems share is the patient's: all of it, unless it is what names the modality."""
+    start = shared_start(stems)
+    if not start or not says_something(stems[0][:start]):
+        return start
+    said = {(role_of(stem[start:]), frozenset(candidates(stem[start:]))) for stem in stems}
+    return start if len(said - {(None, frozenset())}) > 1 else 0
 
 
 def assemble(name: str, place: str, files: Sequence[Named], layout: str, dialect: str | None = None) -> Draft:

@@ -54,10 +54,10 @@ _TUMOUR = {
 }
 _BRAIN = {"brain", "bet", "hdbet", "skull", "head", "intracranial", "synthstrip"}
 _BRAIN_MASKS = {"brainmask", "brainmasks", "betmask", "headmask"}
-_NOISE = re.compile(  # words that belong to the modality that follows them
-    r"(?:[\W_]+|^)(?:ce|pre|post|with|without|no|non|w|wo|native|ax|axial|sag|cor|tra|3d|2d|mri?|mrhr|space|reg|brain)$",
-    re.IGNORECASE,
-)
+# Words that belong to the modality beside them.
+_BESIDE = r"(?:ce|pre|post|with|without|no|non|w|wo|native|ax|axial|sag|cor|tra|3d|2d|mri?|mrhr|space|reg|brain)"
+_TRAILING = re.compile(rf"(?:[\W_]+|^){_BESIDE}$", re.IGNORECASE)
+_LEADING = re.compile(rf"^{_BESIDE}(?:[\W_]+|$)", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[\W_]+")
 
 
@@ -94,8 +94,8 @@ def key_of(stem: str) -> str:
         if says_something(stem[:end]):
             break
         before = stem[:end]
-    while _NOISE.search(before):
-        before = _NOISE.sub("", before)
+    while _TRAILING.search(before):
+        before = _TRAILING.sub("", before)
     if before:
         return before
     after = ""
@@ -103,6 +103,8 @@ def key_of(stem: str) -> str:
         if says_something(stem[start:]):
             break
         after = stem[start:]
+    while _LEADING.search(after):
+        after = _LEADING.sub("", after)
     return after
 
 
