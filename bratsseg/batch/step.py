@@ -120,7 +120,10 @@ class Steps:
                 self._finish(work)
         work.prepared = work.raw = None
         if work.fresh and work.record is not None and work.record.status != "done":
-            self._publish_refusal(work.record)
+            before = read_record(record_path(self._out, work.name))
+            work.fresh = work.at != "find" or not _same_refusal(before, work.record)
+            if work.fresh:
+                self._publish_refusal(work.record)
         return _outcome(work)
 
     def _finish(self, work: Work) -> None:
@@ -207,8 +210,6 @@ class Steps:
             log.debug("%s", "\n".join(self._names.clean(line, work.case) for line in lines))
 
     def _publish_refusal(self, record: CaseRecord) -> None:
-        if record.stage == "find" and _same_refusal(read_record(record_path(self._out, record.case)), record):
-            return
         try:
             with self._room() as room:
                 publish(record, [], self._out, room, self._staging)

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from bratsseg import __version__
+from bratsseg.cli.evaluate import evaluate
 from bratsseg.cli.models import models
 from bratsseg.cli.segment import AcceptNoFormCodes, AcceptShear, Layout, TrustForm, geometry_policy, segment
 from bratsseg.cli.synthesize import synthesize
@@ -47,7 +48,7 @@ def check(
     raise typer.Exit(run_check(folder, as_json, voxels, layout, policy))
 
 
-for verb in (segment, synthesize, train, models):
+for verb in (segment, evaluate, synthesize, train, models):
     app.command()(verb)
 
 

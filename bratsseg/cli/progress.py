@@ -42,7 +42,8 @@ class Progress:
         self._settled += 1
         self._fresh += outcome.fresh
         if outcome.status != "done":
-            self._say(f"{outcome.status} {outcome.case}: {outcome.code}: {outcome.reason}")
+            why = outcome.reason.removeprefix(f"case {outcome.case}: ")
+            self._say(f"{outcome.status} {outcome.case}: {why} ({outcome.code})")
         if self._bar is not None:
             self._bar.update()
         elif time.monotonic() - self._spoken >= _LINE_EVERY_SECONDS:

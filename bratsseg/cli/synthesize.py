@@ -63,7 +63,10 @@ def write_patient(patient: SyntheticPatient, out: Path, name: str, description: 
 
 
 def _on_brats_grid(voxels: NDArray[np.int16], brain: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """RAS voxels (I, J, K) → LPS on the BraTS grid, the brain's box in the middle; 0 where there is nothing."""
+    """RAS voxels (I, J, K) → LPS on the BraTS grid, the brain's box in the middle; 0 where there is nothing.
+
+    A brain taller than the grid loses its lowest slices, as in a scan whose field of view was set to the vertex.
+    """
     import numpy as np  # noqa: PLC0415
 
     from bratsseg.study.brain import bounding_box  # noqa: PLC0415
@@ -71,12 +74,10 @@ def _on_brats_grid(voxels: NDArray[np.int16], brain: NDArray[np.bool_]) -> NDArr
     box = bounding_box(brain) or tuple(slice(0, size) for size in brain.shape)
     inside = voxels[box][::-1, ::-1, :]
     grid = np.zeros(SHAPE, dtype=np.int16, order="F")
-    to, of = [], []
-    for size, room in zip(inside.shape, SHAPE, strict=True):
-        kept = min(size, room)
-        to.append(slice((room - kept) // 2, (room - kept) // 2 + kept))
-        of.append(slice((size - kept) // 2, (size - kept) // 2 + kept))
-    grid[tuple(to)] = inside[tuple(of)]
+    kept = tuple(min(size, room) for size, room in zip(inside.shape, SHAPE, strict=True))
+    starts = tuple((room - size) // 2 for size, room in zip(kept, SHAPE, strict=True))
+    to = tuple(slice(start, start + size) for start, size in zip(starts, kept, strict=True))
+    grid[to] = inside[: kept[0], : kept[1], inside.shape[2] - kept[2] :]
     return grid
 
 

@@ -10,12 +10,17 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 from bratsseg import __version__
 from bratsseg.batch.step import Outcome
 from bratsseg.cli import progress
+from bratsseg.cli.synthesize import write_patient
+from bratsseg.study.layout import find_cases
+from bratsseg.synthesis.generator import SyntheticPatient
 from tests.flows.conftest import bratsseg, hashes
 
+SUFFIXES = ("t1n", "t1c", "t2w", "t2f")
 VERBS = ["check", "segment", "evaluate", "synthesize", "train", "models"]
 
 
@@ -77,23 +82,51 @@ def test_models_are_listed_with_hash_modalities_regions_and_licence() -> None:
     assert len(bratsseg("models", "flair-threshold").out) > len(ended.out) / 2
 
 
-def test_synthetic_patients_look_like_brats_2023_and_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
-    assert bratsseg("synthesize", tmp_path / "a", "--cases", 1, "--seed", 3).code == 0
-    folder = tmp_path / "a" / "BraTS-SYN-00000-000"
-    names = {f"BraTS-SYN-00000-000-{suffix}.nii.gz" for suffix in ("t1n", "t1c", "t2w", "t2f", "seg")}
-    assert {path.name for path in folder.iterdir()} == names
-    for name in names:
-        image = nib.load(folder / name)
+def test_synthetic_patients_look_like_brats_2023(tmp_path: Path) -> None:
+    assert bratsseg("synthesize", tmp_path, "--cases", 1, "--seed", 0).code == 0
+    folder = tmp_path / "BraTS-SYN-00000-000"
+    images = {suffix: nib.load(folder / f"{folder.name}-{suffix}.nii.gz") for suffix in (*SUFFIXES, "seg")}
+    assert len(list(folder.iterdir())) == 5
+    for image in images.values():
         assert image.shape == (240, 240, 155)
         assert np.array_equal(image.affine, [[-1, 0, 0, 0], [0, -1, 0, 239], [0, 0, 1, 0], [0, 0, 0, 1]])
         assert (int(image.header["qform_code"]), int(image.header["sform_code"])) == (1, 1)
         assert image.get_data_dtype() == np.int16
-    seg = np.asarray(nib.load(folder / "BraTS-SYN-00000-000-seg.nii.gz").dataobj)
-    flair = np.asarray(nib.load(folder / "BraTS-SYN-00000-000-t2f.nii.gz").dataobj)
-    assert set(np.unique(seg)) <= {0, 1, 2, 3}
-    assert seg.any()
-    assert flair[seg > 0].min() > 0
-    assert bratsseg("synthesize", tmp_path / "b", "--cases", 1, "--seed", 3).code == 0
+    tumour = np.asarray(images["seg"].dataobj) > 0
+    assert tumour.any()
+    assert set(np.unique(np.asarray(images["seg"].dataobj))) <= {0, 1, 2, 3}
+    flair = np.asarray(images["t2f"].dataobj)
+    assert flair[tumour].mean() > flair[(flair > 0) & ~tumour].mean()
+    assert [case.dialect for case in find_cases(tmp_path)] == ["brats2023"]
+
+
+def _patient() -> SyntheticPatient:
+    """A brain of 20 x 30 x 170 voxels whose left, back and lowest ends are marked in T1, with truth at the top."""
+    brain = torch.ones((20, 30, 170), dtype=torch.bool)
+    images = torch.full((4, 20, 30, 170), 0.5)
+    images[1, 0], images[1, :, 0], images[1, :, :, 0] = 1.0, 2.0, 3.0
+    regions = torch.zeros((3, 20, 30, 170), dtype=torch.bool)
+    regions[:, 5:10, 5:10, 165:] = True
+    return SyntheticPatient(images, regions, brain, (1.0, 1.0, 1.0))
+
+
+def test_a_patient_is_written_the_right_way_round_and_a_tall_one_keeps_its_vertex(tmp_path: Path) -> None:
+    folder = write_patient(_patient(), tmp_path, "x", "synthetic")
+    image = nib.load(folder / "x-t1n.nii.gz")
+    ras = np.asarray(nib.as_closest_canonical(image).dataobj)
+    inside = ras[np.ix_(*(np.flatnonzero(ras.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))))]
+    assert inside.shape == (20, 30, 155)
+    assert (inside[0, 1:] > inside[5, 5, 5]).all()
+    assert (inside[:, 0] > inside[0, 5, 5]).all()
+    assert (inside[1:, 1:, 0] == inside[5, 5, 5]).all(), "the lowest slices are cut off"
+    truth = np.asarray(nib.as_closest_canonical(nib.load(folder / "x-seg.nii.gz")).dataobj)
+    assert (truth == 3).sum() == 5 * 5 * 5
+    assert (truth == 3)[:, :, -1].any()
+
+
+def test_the_same_patient_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_patient(_patient(), tmp_path / name, "x", "synthetic")
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
 
 
@@ -110,7 +143,7 @@ def test_without_a_terminal_progress_is_a_line_a_minute(monkeypatch: pytest.Monk
     lines = stream.getvalue().splitlines()
     assert lines[0] == "6 of 100 cases, 10.0 s a case, 0:15:40 left"
     assert len(lines) == 6
-    assert lines[-1] == "refused y: skull_on: still shows skull"
+    assert lines[-1] == "refused y: still shows skull (skull_on)"
 
 
 def test_on_a_terminal_progress_is_a_bar() -> None:
@@ -124,4 +157,4 @@ def test_on_a_terminal_progress_is_a_bar() -> None:
         shown.settled(Outcome("x", "done", "", "", fresh=True))
         shown.settled(Outcome("y", "failed", "failed", "why", fresh=True))
     assert "2/2" in stream.getvalue()
-    assert "failed y: failed: why" in stream.getvalue()
+    assert "failed y: why (failed)" in stream.getvalue()
