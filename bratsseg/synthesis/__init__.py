@@ -1,0 +1,5 @@
+"""Synthetic patients: healthy anatomy, a simulated tumour, randomised contrast. Made on the device in use, seeded."""
+
+from bratsseg.synthesis.generator import VERSION, SynthesisConfig, SyntheticPatient, synthesize_patient
+
+__all__ = ["VERSION", "SynthesisConfig", "SyntheticPatient", "synthesize_patient"]

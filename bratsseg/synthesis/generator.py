@@ -1,0 +1,77 @@
+"""A whole synthetic patient, drawn from (seed, index)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bratsseg.config import Config
+from bratsseg.synthesis.anatomy import AnatomyConfig, bend, draw_shape, fitting_lattice, load_atlas
+from bratsseg.synthesis.artefacts import ArtefactConfig, acquire, draw_artefacts
+from bratsseg.synthesis.contrast import ContrastConfig, draw_palette, paint_tissue, paint_tumour
+from bratsseg.synthesis.distractors import DistractorConfig, add_distractors, cut_brain
+from bratsseg.synthesis.draws import Draws
+from bratsseg.synthesis.tumour import TumourConfig, draw_foci, grow, pushes
+
+VERSION = "1"
+"""Raised whenever the same (seed, index) gives another patient."""
+
+
+class SynthesisConfig(Config):
+    """Everything that is drawn for a synthetic patient; the defaults made the released model."""
+
+    anatomy: AnatomyConfig = AnatomyConfig()
+    """The head."""
+    tumour: TumourConfig = TumourConfig()
+    """What grows in it."""
+    contrast: ContrastConfig = ContrastConfig()
+    """How bright each tissue is."""
+    distractors: DistractorConfig = DistractorConfig()
+    """What looks like a tumour and is none."""
+    artefacts: ArtefactConfig = ArtefactConfig()
+    """What the scanner adds."""
+
+
+@dataclass(frozen=True)
+class SyntheticPatient:
+    """One patient, RAS axes.
+
+    ``images`` (4, I, J, K) float32 in ``Modality`` order, 0 outside the brain, positive inside; ``regions``
+    (3, I, J, K) bool in ``Region`` order, nested; ``brain`` (I, J, K) bool; ``spacing`` mm per axis.
+    """
+
+    images: Tensor
+    regions: Tensor
+    brain: Tensor
+    spacing: tuple[float, float, float]
+
+
+@torch.no_grad()
+def synthesize_patient(
+    seed: int,
+    index: int,
+    spacing_mm: float = 1.0,
+    config: SynthesisConfig | None = None,
+    device: torch.device | str = "cpu",
+) -> SyntheticPatient:
+    """Make the patient (seed, index) on ``device``; the same arguments give the same patient."""
+    config = config or SynthesisConfig()
+    device = torch.device(device)
+    draws, atlas = Draws(seed, index, device), load_atlas(device)
+    shape = draw_shape(draws, config.anatomy)
+    foci = draw_foci(draws, config.tumour, atlas, shape)
+    palette = draw_palette(draws, config.contrast)
+    artefacts = draw_artefacts(draws, config.artefacts, spacing_mm)
+    lattice = fitting_lattice(shape, atlas, spacing_mm)
+    anatomy = bend(draws, shape, lattice, atlas=atlas, pushes=pushes(foci, atlas, shape), config=config.anatomy)
+    tumour = grow(draws, foci, anatomy, lattice)
+    images = paint_tissue(draws, palette, anatomy, lattice)
+    add_distractors(draws, config.distractors, images, anatomy, lattice)
+    paint_tumour(draws, palette, images, tumour=tumour, anatomy=anatomy, lattice=lattice)
+    brain = cut_brain(draws, config.distractors, images, anatomy, lattice)
+    images = acquire(draws, artefacts, images, lattice, config.artefacts.bias_scale_mm)
+    images.clamp_(min=0.01).mul_(brain)
+    regions = torch.stack([tumour.whole > 0.5, tumour.core > 0.5, tumour.enhancing > 0.5]) & brain
+    return SyntheticPatient(images, regions, brain, (spacing_mm, spacing_mm, spacing_mm))

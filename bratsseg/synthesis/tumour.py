@@ -1,0 +1,293 @@
+"""Gliomas as soft memberships on a head: where, how large, what they are made of, and what that does around them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from bratsseg.config import Config
+from bratsseg.synthesis.anatomy import DEPTH, UPPER, WHITE, Anatomy, Atlas, HeadShape, Push
+from bratsseg.synthesis.draws import Draws, Lattice
+
+
+class Kind(StrEnum):
+    """What a focus shows."""
+
+    EDEMA = "edema"
+    NON_ENHANCING = "non_enhancing"
+    ENHANCING = "enhancing"
+
+
+class TumourConfig(Config):
+    """Shares and sizes; from the ranges that public descriptions of adult glioma cohorts give."""
+
+    none: float = 0.12
+    """Share of patients without any tumour: the network must be able to answer nothing."""
+    edema_only: float = 0.07
+    """Share of foci that are edema alone (a diffuse low-grade tumour called edema, or treated disease)."""
+    non_enhancing: float = 0.22
+    """Share of foci with a core that does not enhance: low-grade glioma."""
+    radius_median_mm: float = 30.0
+    """Median radius of the whole tumour."""
+    radius_sigma: float = 0.45
+    """Log-normal sigma of that radius."""
+    radius_mm: tuple[float, float] = (4.0, 50.0)
+    """Smallest and largest radius."""
+    infratentorial: float = 0.04
+    """Share of foci in cerebellum or brainstem: rare in adults, so that marks there stay rare."""
+    second_focus: float = 0.35
+    """Share of patients with a second focus, and of those with a third."""
+    distant_focus: float = 0.35
+    """Share of further foci that lie anywhere instead of beside the first."""
+    rim_median_mm: float = 3.0
+    """Median thickness of an enhancing rim; 2-4 mm in real cases."""
+    partial_rim: float = 0.4
+    """Share of rims with gaps."""
+    patchy: float = 0.5
+    """Share of enhancing cores with solid enhancing patches as well."""
+    solid: float = 0.14
+    """Share of enhancing cores that enhance throughout; more when small."""
+    outer_shell: float = 0.25
+    """Share of enhancing cores with a non-enhancing shell around the rim."""
+    nodule: float = 0.2
+    """Share of non-enhancing cores with a small enhancing nodule."""
+    push: tuple[float, float] = (0.0, 0.3)
+    """Mass effect in radii of the core; less near the surface, where the skull holds."""
+
+
+@dataclass(frozen=True)
+class Focus:
+    """What was drawn for one focus; lengths in mm, positions in mm from the lattice's centre, RAS."""
+
+    kind: Kind
+    centre_mm: tuple[float, float, float]
+    radius_mm: float
+    axes: tuple[float, float, float]
+    rough: tuple[float, float]
+    white_pull: float
+    grey_stop: float
+    softness_mm: float
+    core_centre_mm: tuple[float, float, float]
+    core_radius_mm: float
+    core_rough: tuple[float, float]
+    rim_mm: float
+    shell_mm: float
+    gaps: float | None
+    patches: float | None
+    patch_mm: float
+    solid: bool
+    nodule_mm: float
+    spares_ventricle: bool
+    push: float
+
+
+@dataclass(frozen=True)
+class Tumour:
+    """Soft memberships (I, J, K) in 0..1, nested: ``enhancing`` ≤ ``core`` ≤ ``whole``; > .5 is the label."""
+
+    whole: Tensor
+    core: Tensor
+    enhancing: Tensor
+    present: bool
+
+
+def draw_foci(draws: Draws, config: TumourConfig, atlas: Atlas, shape: HeadShape) -> list[Focus]:
+    """Draw the foci of one patient; none at all is one of the outcomes."""
+    if draws.chance(config.none):
+        return []
+    foci = [_draw_focus(draws, config, _anywhere(draws, config, atlas, shape), None)]
+    while len(foci) < 3 and draws.chance(config.second_focus):
+        first = foci[0]
+        if draws.chance(config.distant_focus):
+            centre = _anywhere(draws, config, atlas, shape)
+        else:
+            away, step = draws.uniform((0.5, 1.7)) * first.radius_mm, draws.direction()
+            centre = _moved(first.centre_mm, step, away)
+        foci.append(_draw_focus(draws, config, centre, first))
+    return foci
+
+
+def pushes(foci: list[Focus], atlas: Atlas, shape: HeadShape) -> list[Push]:
+    """The mass effect of the foci, for the anatomy."""
+    result = []
+    for focus in foci:
+        radius = max(focus.core_radius_mm, 0.5 * focus.radius_mm)
+        room = min(max(_depth_at(focus.core_centre_mm, atlas, shape) / (1.3 * radius) - 0.2, 0.0), 1.0)
+        if focus.push * room > 0.02:
+            result.append(Push(focus.core_centre_mm, radius, focus.push * room))
+    return result
+
+
+def grow(draws: Draws, foci: list[Focus], anatomy: Anatomy, lattice: Lattice) -> Tumour:
+    """Turn drawn foci into memberships on the lattice."""
+    whole, core, enhancing = (torch.zeros(lattice.shape, device=lattice.device) for _ in range(3))
+    for focus in foci:
+        box = _box(focus, lattice)
+        parts = _grow_one(draws, focus, anatomy, lattice, box)
+        for full, part in zip((whole, core, enhancing), parts, strict=True):
+            full[box] = torch.maximum(full[box], part)
+    return Tumour(whole, core, enhancing, bool(foci))
+
+
+def _anywhere(draws: Draws, config: TumourConfig, atlas: Atlas, shape: HeadShape) -> tuple[float, float, float]:
+    step = 4
+    coarse = atlas.maps[:, ::step, ::step, ::step].cpu()
+    upper = coarse[UPPER]
+    place = 1 - upper if draws.chance(config.infratentorial) else upper
+    weights = (coarse[WHITE].clamp(0, 1) + 0.04 * (coarse[DEPTH] > 3)) * place
+    flat = draws.index(weights.flatten())
+    ijk = torch.tensor([int(n) for n in torch.unravel_index(torch.tensor(flat), weights.shape)]) * step
+    size = torch.tensor(atlas.lattice_shape())
+    position = (ijk - (size - 1) / 2) * atlas.spacing_mm
+    if shape.flipped:
+        position[0] = -position[0]
+    x, y, z = (torch.linalg.inv(shape.to_atlas) @ position).tolist()
+    return x, y, z
+
+
+def _depth_at(centre_mm: tuple[float, float, float], atlas: Atlas, shape: HeadShape) -> float:
+    """Mm below the undeformed brain's surface."""
+    place = shape.to_atlas @ torch.tensor(centre_mm)
+    if shape.flipped:
+        place[0] = -place[0]
+    size = torch.tensor(atlas.lattice_shape())
+    i, j, k = (place / atlas.spacing_mm + (size - 1) / 2).round().long().clamp_(min=0).minimum(size - 1).tolist()
+    return float(atlas.maps[DEPTH, i, j, k])
+
+
+def _draw_focus(draws: Draws, config: TumourConfig, centre: tuple[float, float, float], first: Focus | None) -> Focus:
+    kind = _draw_kind(draws, config, first)
+    radius = draws.log_normal(config.radius_median_mm, config.radius_sigma, config.radius_mm)
+    if first is not None:
+        radius = max(first.radius_mm * draws.low((0.2, 0.9)), config.radius_mm[0])
+    share = _draw_core_share(draws, kind, radius)
+    stretch = [math.exp(draws.normal(0.17)) for _ in range(3)]
+    enhancing = kind is Kind.ENHANCING
+    core_radius = share * radius
+    return Focus(
+        kind=kind,
+        centre_mm=centre,
+        radius_mm=radius,
+        axes=(stretch[0], stretch[1], stretch[2]),
+        rough=(draws.uniform((0.08, 0.34)), draws.uniform((0.03, 0.14))),
+        white_pull=draws.uniform((0.0, 0.75)) * (1.0 if kind is not Kind.NON_ENHANCING else 0.5),
+        grey_stop=draws.uniform((0.0, 0.4)) if kind is not Kind.NON_ENHANCING else draws.uniform((-0.1, 0.3)),
+        softness_mm=draws.low((0.5, 3.0)),
+        core_centre_mm=_moved(centre, draws.direction(), draws.uniform((0, 0.75)) * (radius - core_radius)),
+        core_radius_mm=core_radius,
+        core_rough=(draws.uniform((0.05, 0.3)), draws.uniform((0.03, 0.16))),
+        rim_mm=draws.log_normal(config.rim_median_mm, 0.4, (1.2, 9.0)) if enhancing else 0.0,
+        shell_mm=draws.uniform((1.5, 6.0)) if enhancing and draws.chance(config.outer_shell) else 0.0,
+        gaps=draws.uniform((-0.8, 0.5)) if enhancing and draws.chance(config.partial_rim) else None,
+        patches=draws.uniform((-0.3, 1.1)) if enhancing and draws.chance(config.patchy) else None,
+        patch_mm=draws.uniform((3.5, 9.0)),
+        solid=enhancing and draws.chance(config.solid if core_radius > 9 else 0.45),
+        nodule_mm=draws.uniform((2.0, 7.0)) if kind is Kind.NON_ENHANCING and draws.chance(config.nodule) else 0.0,
+        spares_ventricle=draws.chance(0.85),
+        push=draws.uniform(config.push) if radius > 10 else 0.0,
+    )
+
+
+def _draw_kind(draws: Draws, config: TumourConfig, first: Focus | None) -> Kind:
+    if first is not None and draws.chance(0.7):
+        return first.kind
+    share = draws.uniform((0, 1))
+    if share < config.edema_only:
+        return Kind.EDEMA
+    return Kind.NON_ENHANCING if share < config.edema_only + config.non_enhancing else Kind.ENHANCING
+
+
+def _draw_core_share(draws: Draws, kind: Kind, radius_mm: float) -> float:
+    if kind is Kind.EDEMA:
+        return 0.0
+    if kind is Kind.NON_ENHANCING:
+        return draws.uniform((0.55, 1.02))
+    if radius_mm < 10:
+        return draws.uniform((0.4, 0.95))
+    where = draws.uniform((0, 1))
+    if where < 0.18:
+        return draws.uniform((0.15, 0.45))
+    return draws.uniform((0.85, 1.0)) if where > 0.88 else draws.uniform((0.45, 0.88))
+
+
+def _moved(
+    start: tuple[float, float, float], step: tuple[float, float, float], by: float
+) -> tuple[float, float, float]:
+    return start[0] + by * step[0], start[1] + by * step[1], start[2] + by * step[2]
+
+
+def _box(focus: Focus, lattice: Lattice) -> tuple[slice, slice, slice]:
+    reach = 1.75 * focus.radius_mm * max(focus.axes) + 6
+    sides = []
+    for count, centre in zip(lattice.shape, focus.centre_mm, strict=True):
+        middle = centre / lattice.spacing_mm + (count - 1) / 2
+        low = min(max(int(middle - reach / lattice.spacing_mm), 0), count - 4)
+        sides.append(slice(low, min(max(int(middle + reach / lattice.spacing_mm) + 1, low + 4), count)))
+    return sides[0], sides[1], sides[2]
+
+
+def _distance(
+    centre: tuple[float, float, float],
+    axes: tuple[float, float, float],
+    lattice: Lattice,
+    box: tuple[slice, slice, slice],
+) -> Tensor:
+    """Distance in mm from ``centre``, measured along stretched axes."""
+    squared = []
+    for a in range(3):
+        index = tuple(box[a] if n == a else slice(None) for n in range(3))
+        squared.append(((lattice.axis_mm(a)[index] - centre[a]) / axes[a]) ** 2)
+    return (squared[0] + squared[1] + squared[2]).sqrt_()
+
+
+def _grow_one(
+    draws: Draws, focus: Focus, anatomy: Anatomy, lattice: Lattice, box: tuple[slice, slice, slice]
+) -> tuple[Tensor, Tensor, Tensor]:
+    white, grey, ventricle, depth = (m[box] for m in (anatomy.white, anatomy.grey, anatomy.ventricle, anatomy.depth))
+    size, radius = white.shape, focus.radius_mm
+
+    def noise(scale_mm: float) -> Tensor:
+        return draws.field(size, lattice.spacing_mm, scale_mm)[0]
+
+    level = _distance(focus.centre_mm, focus.axes, lattice, box)
+    level += noise(max(0.8 * radius, 5)).mul_(-radius * focus.rough[0]) - radius
+    level += noise(max(0.28 * radius, 3)).mul_(-radius * focus.rough[1])
+    core_level = _distance(focus.core_centre_mm, focus.axes, lattice, box)
+    core_radius = focus.core_radius_mm
+    core_level += noise(max(0.8 * core_radius, 5)).mul_(-core_radius * focus.core_rough[0]) - core_radius
+    core_level += noise(max(0.3 * core_radius, 3)).mul_(-core_radius * focus.core_rough[1])
+    level += (0.45 - white).mul_(focus.white_pull * radius * 0.6).add_(grey, alpha=focus.grey_stop * radius * 0.6)
+    # The core takes its surroundings with it: a millimetre or two of edema nearly everywhere around it.
+    level = torch.minimum(level, core_level + 1.0) if core_radius > 0 else level
+    allowed = (depth > 0).float()
+    if focus.spares_ventricle:
+        allowed = allowed * (1 - ventricle)
+    whole = torch.sigmoid(level / -focus.softness_mm).mul_(allowed)
+    if core_radius <= 0:
+        return whole, torch.zeros_like(whole), torch.zeros_like(whole)
+    core = torch.minimum(torch.sigmoid(core_level * -1.3).mul_(allowed), whole)
+    return whole, core, torch.minimum(_enhancement(focus, -core_level, noise), core)
+
+
+def _enhancement(focus: Focus, depth_mm: Tensor, noise: Callable[[float], Tensor]) -> Tensor:
+    """Enhancing membership from the depth below the core's surface, mm."""
+    if focus.kind is Kind.NON_ENHANCING and focus.nodule_mm > 0:
+        blob = noise(9.0).mul_(3.0) - 4.5 + 0.1 * focus.nodule_mm
+        return torch.sigmoid(blob * 2).mul_(torch.sigmoid(depth_mm))
+    if focus.kind is not Kind.ENHANCING:
+        return torch.zeros_like(depth_mm)
+    below = torch.sigmoid((depth_mm - focus.shell_mm) * 2)
+    if focus.solid:
+        return below.mul_(torch.sigmoid((noise(focus.patch_mm) + 1.3) * 6))
+    thickness = noise(11.0).mul_(0.35).exp_().mul_(focus.rim_mm)
+    rim = torch.sigmoid((thickness + focus.shell_mm - depth_mm) * 2)
+    if focus.gaps is not None:
+        rim = rim.mul_(torch.sigmoid((noise(14.0) - focus.gaps) * 6))
+    if focus.patches is not None:
+        rim = torch.maximum(rim, torch.sigmoid((noise(focus.patch_mm) - focus.patches) * 6))
+    return rim.mul_(below)
