@@ -1,0 +1,127 @@
+"""Everything that a report of one case says, before it becomes a page, a picture or a sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bratsseg.errors import CaseError
+from bratsseg.report import wording
+from bratsseg.report.gallery import Gallery, build_gallery
+from bratsseg.report.measures import Measures, measure
+from bratsseg.report.result import Result
+from bratsseg.study.brain import Brain, find_brain
+from bratsseg.study.labelmap import LabelMap
+from bratsseg.study.modality import Modality
+from bratsseg.study.regions import APPEARANCE, Region
+from bratsseg.study.volume import Study
+
+
+@dataclass(frozen=True)
+class RegionRow:
+    """One region as a report words it. ``state`` is found, none or unknown."""
+
+    region: Region
+    name: str
+    state: str
+    answer: str
+    why: str
+    longest: str
+    perpendicular: str
+    product: str
+    slice: str
+    lesions: str
+
+
+@dataclass(frozen=True, eq=False)
+class CaseFacts:
+    """One case: the record, what was measured, the pictures, and what the reader should know."""
+
+    result: Result
+    measures: Measures
+    physical: bool
+    gallery: Gallery
+    warnings: tuple[str, ...]
+
+    @property
+    def headline(self) -> str:
+        """One line that answers the first question."""
+        return wording.headline(self.measures)
+
+    def rows(self) -> list[RegionRow]:
+        """The table of regions."""
+        reasons = self.result.unanswered()
+        return [_row(region, found, reasons.get(region, "")) for region, found in self.measures.regions.items()]
+
+    def provenance(self) -> list[tuple[str, str]]:
+        """How the result came about, as names and values."""
+        result = self.result
+        facts = [("Model", f"{result.model.name} {result.model.version}"), ("Model SHA-256", result.model.sha256)]
+        facts.append(("Software", f"bratsseg {result.bratsseg.get('version', '')}"))
+        facts += [(name, version) for name, version in result.versions.items()]
+        facts += [(name.replace("_", " "), value) for name, value in _flat(result.options)]
+        facts += [(name.replace("_", " "), value) for name, value in _flat(result.facts)]
+        return facts
+
+    def inputs(self) -> list[tuple[str, str, str]]:
+        """(modality, file, SHA-256) of each input."""
+        labels = {str(modality): modality.label for modality in Modality} | {"mask": "brain mask"}
+        return [
+            (labels.get(key, key), source.file, source.sha256 or "unreadable")
+            for key, source in self.result.inputs.items()
+        ]
+
+
+def gather(
+    result: Result,
+    label_map: LabelMap,
+    study: Study | None,
+    brain: Brain | None = None,
+    notes: tuple[str, ...] = (),
+) -> CaseFacts:
+    """Measure a case and draw its pictures. ``brain`` is looked for when it is not given; ``notes`` join the warnings.
+
+    Regions that the record calls not assessable, or that its dialect cannot store, are taken as not looked for.
+    """
+    shown = LabelMap(label_map.regions, label_map.grid, label_map.assessable - result.unanswered().keys())
+    if brain is None and study is not None:
+        brain = _brain_of(study)
+    if brain is not None and brain.mask.shape != shown.grid.shape:
+        brain = None
+    measures = measure(shown, brain)
+    gallery = build_gallery(shown, measures, study, brain)
+    warnings = tuple(dict.fromkeys([*result.warnings, *notes]))
+    return CaseFacts(result, measures, shown.grid.physical, gallery, warnings)
+
+
+def _brain_of(study: Study) -> Brain | None:
+    try:
+        return find_brain(study)
+    except CaseError:  # the middle and the frame are then the scan's own
+        return None
+
+
+def _row(region: Region, found: Any, why: str) -> RegionRow:
+    lines = found.diameters
+    return RegionRow(
+        region,
+        APPEARANCE[region].name,
+        "unknown" if not found.assessable else "found" if found.found else "none",
+        wording.answer(found),
+        why,
+        wording.NOTHING if lines is None else wording.mm(lines.longest_mm),
+        wording.NOTHING if lines is None else wording.mm(lines.perpendicular_mm),
+        wording.NOTHING if lines is None else wording.mm2(lines.product_mm2),
+        wording.NOTHING if lines is None else str(lines.slice_index + 1),
+        wording.lesions(found),
+    )
+
+
+def _flat(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{key} ")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            yield f"{before}{key}", "none" if value is None else shown
