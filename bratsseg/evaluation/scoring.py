@@ -8,7 +8,8 @@ import numpy as np
 
 from bratsseg.errors import GridMismatch
 from bratsseg.evaluation.overlap import UNDEFINED, Mask, dice, precision, sensitivity
-from bratsseg.evaluation.surface import hd95_mm, joint_box
+from bratsseg.evaluation.surface import hd95_mm
+from bratsseg.study.brain import bounding_box
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.regions import Region
@@ -52,7 +53,7 @@ def score_case(predicted: LabelMap, reference: LabelMap) -> CaseScores:
         )
     shown = predicted.assessable & reference.assessable
     # Everything outside the box is empty in both, and no score depends on it.
-    box = joint_box(*predicted.regions, *reference.regions) or _NOWHERE
+    box = bounding_box(np.logical_or.reduce([*predicted.regions, *reference.regions])) or _NOWHERE
     scores = {
         region: _score_region(predicted.region(region)[box], reference.region(region)[box], predicted.grid)
         for region in Region

@@ -12,11 +12,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import KDTree
 
 from bratsseg.evaluation.overlap import UNDEFINED, Mask
-from bratsseg.study.volume import Box
+from bratsseg.study.brain import bounding_box
 
 
 def hd95_mm(predicted: Mask, reference: Mask, spacing: Sequence[float]) -> float:
@@ -26,7 +25,7 @@ def hd95_mm(predicted: Mask, reference: Mask, spacing: Sequence[float]) -> float
     """
     if predicted.shape != reference.shape:
         raise ValueError(f"masks must have one shape, were {predicted.shape} and {reference.shape}")
-    box = joint_box(predicted, reference)
+    box = bounding_box(predicted | reference)
     if box is None:
         return 0.0
     ours, theirs = predicted[box], reference[box]
@@ -36,22 +35,14 @@ def hd95_mm(predicted: Mask, reference: Mask, spacing: Sequence[float]) -> float
     return max(_percentile95(ours, theirs, spacing), _percentile95(theirs, ours, spacing))
 
 
-def joint_box(*masks: Mask) -> Box | None:
-    """Voxel slices of the smallest box around all of the (I, J, K) bool arrays; None when all are empty."""
-    parts = []
-    for axis in range(3):
-        across = tuple(other for other in range(3) if other != axis)
-        filled = np.flatnonzero(np.any([mask.any(axis=across) for mask in masks], axis=0))
-        if not filled.size:
-            return None
-        parts.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    i, j, k = parts
-    return i, j, k
-
-
 def surface(mask: Mask) -> Mask:
     """The voxels of an (I, J, K) bool array with a 6-neighbour outside it; beyond the array is outside."""
-    inside: Mask = ndimage.binary_erosion(mask)
+    inside = mask.copy()
+    for axis in range(3):
+        eroded, whole = np.moveaxis(inside, axis, 0), np.moveaxis(mask, axis, 0)
+        eroded[1:] &= whole[:-1]
+        eroded[:-1] &= whole[1:]
+        eroded[0] = eroded[-1] = False
     return mask & ~inside
 
 
