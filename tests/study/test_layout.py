@@ -370,3 +370,43 @@ def test_a_patient_called_after_a_modality_may_have_other_scans_too(tmp_path: Pa
     put(tmp_path / "a" / "T2-gliom-01", *(f"T2-gliom-01_{word}.nii.gz" for word in ("flair", "t1ce", "dwi", "adc")))
     case = only(tmp_path)
     assert (case.id, set(case.sources), case.problems) == ("T2-gliom-01", {Modality.FLAIR, Modality.T1C}, ())
+
+
+def test_two_timepoints_are_never_mixed_into_one_study(tmp_path: Path) -> None:
+    put(tmp_path / "Miller", *(f"P1_{time}_{word}.nii.gz" for time in ("T1", "T2") for word in FOUR))
+    assert all(any(problem.fatal for problem in case.problems) for case in find_cases(tmp_path))
+
+
+def test_two_patients_with_unlike_scans_are_never_mixed(tmp_path: Path) -> None:
+    put(tmp_path / "x", "Miller_flair.nii.gz", "Miller_t1.nii.gz", "Meier_t2.nii.gz", "Meier_t1ce.nii.gz")
+    assert [(case.id, len(case.sources)) for case in find_cases(tmp_path)] == [("Meier", 2), ("Miller", 2)]
+
+
+def test_another_version_of_a_scan_is_left_out_and_said(tmp_path: Path) -> None:
+    names = [f"UCSF-PDGM-0004_{w}.nii.gz" for w in ("T1", "T1c", "T2", "FLAIR", "T1_bias", "FLAIR_bias", "ADC", "DWI")]
+    masks = [f"UCSF-PDGM-0004_{w}_segmentation.nii.gz" for w in ("brain", "brain_parenchyma", "tumor")]
+    put(tmp_path / "UCSF-PDGM-0004_nifti", *names, *masks)
+    case = only(tmp_path)
+    assert sorted(source.path.name for source in case.sources.values()) == sorted(names[:4])
+    assert case.reference is not None
+    assert case.reference.name == "UCSF-PDGM-0004_tumor_segmentation.nii.gz"
+    assert [(problem.fatal, "T1_bias" in problem.message) for problem in case.problems] == [(False, True)]
+
+
+def test_a_brain_extracted_version_is_not_passed_over(tmp_path: Path) -> None:
+    put(tmp_path / "x", "T1.nii.gz", "T1_brain.nii.gz", "FLAIR.nii.gz")
+    assert [problem.fatal for problem in only(tmp_path).problems] == [True]
+
+
+def test_somebodys_predictions_are_no_scans(tmp_path: Path) -> None:
+    put(tmp_path, *(f"in/BraTS2021_00001/{name}" for name in brats("BraTS2021_00001")))
+    put(tmp_path, "predictions/BraTS2021_00001.nii.gz", "other/BraTS2021_00001_seg.nii.gz")
+    case = only(tmp_path)
+    assert (case.id, case.reference) == ("BraTS2021_00001", None)
+
+
+def test_dcm2niix_names_with_series_numbers_at_the_end(tmp_path: Path) -> None:
+    words = ("AX_T1_20200101120000_4", "AX_T1_POST_20200101120000_9", "AX_FLAIR_20200101120000_5")
+    put(tmp_path / "Miller", *(f"{word}.nii.gz" for word in words))
+    case = only(tmp_path)
+    assert (case.id, set(case.sources)) == ("Miller", {Modality.FLAIR, Modality.T1N, Modality.T1C})

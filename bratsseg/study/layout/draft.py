@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bratsseg.study.case import Problem, VolumeSource
-from bratsseg.study.layout.roles import Role, key_of, role_of, says_something, shared_start, stem_of
+from bratsseg.study.layout.roles import Role, is_variant, key_of, role_of, says_something, shared_start, stem_of
 from bratsseg.study.modality import Modality, candidates, candidates_from_sidecar
 
+_SEPARATOR = re.compile(r"[\W_]+")
 _BRATS2013 = re.compile(r"OTMultiClass|VSD\..*\.OT(\.|$)", re.IGNORECASE)
 
 
@@ -24,6 +25,11 @@ class Named:
     key: str
     role: Role | None
     claims: frozenset[Modality]
+
+    @property
+    def stem_first(self) -> bool:
+        """True when the key is what the stem starts with, as in ``case7_T1`` and not in ``T1_case7``."""
+        return bool(self.key) and stem_of(self.path).startswith(self.key)
 
     @property
     def is_scan(self) -> bool:
@@ -71,7 +77,8 @@ def _patient_words(stems: Sequence[str]) -> int:
 
 def assemble(name: str, place: str, files: Sequence[Named], layout: str, dialect: str | None = None) -> Draft:
     """Give every modality its file; where two claim one and no sidecar separates them, a fatal problem says so."""
-    scans = with_sidecars([file for file in files if file.role is None])
+    files = without_variants(with_sidecars(files))
+    scans = [file for file in files if file.role is None]
     problems: list[Problem] = []
     sources: dict[Modality, VolumeSource] = {}
     for modality in Modality:
@@ -81,7 +88,7 @@ def assemble(name: str, place: str, files: Sequence[Named], layout: str, dialect
         elif sure:
             problems.append(_problem(f"{_listed(sure)} all claim to be {modality.label}; keep one, or use --layout"))
     for file in scans:
-        if len(file.claims) > 1 and not file.claims <= sources.keys():
+        if len(file.claims) > 1:
             labels = " or ".join(modality.label for modality in Modality if modality in file.claims)
             problems.append(_problem(f"{file.path.name} may be {labels}; rename it, or use --layout"))
     reference, notes = _only(files, Role.REFERENCE)
@@ -89,6 +96,9 @@ def assemble(name: str, place: str, files: Sequence[Named], layout: str, dialect
     undecided = [file.path for file in files if file.role is Role.UNDECIDED]
     if undecided:
         more += (_note(f"{_listed(undecided)} ignored: the name says not whether brain or tumour; use --layout"),)
+    variants = [file.path for file in files if file.role is Role.VARIANT]
+    if variants:
+        more += (Problem("modality_ambiguous", f"{_listed(variants)} ignored: a plainer name is there", fatal=False),)
     if reference is not None and _BRATS2013.search(stem_of(reference)):
         dialect = "brats2013"
     claimed = frozenset(file.path for file in files)
@@ -113,6 +123,19 @@ def with_sidecars(files: Sequence[Named]) -> list[Named]:
         replace(file, claims=_sidecar_claims(file.path) or file.claims) if times[file.claims] > 1 else file
         for file in asked
     ]
+
+
+def without_variants(files: Sequence[Named]) -> list[Named]:
+    """Mark ``T1_bias`` beside ``T1`` as another version, so that the plainest name is the scan."""
+    stems = {stem_of(file.path): file for file in files if file.is_scan}
+    marked = []
+    for file in files:
+        stem = stem_of(file.path)
+        bases = [stem[: gap.start()] for gap in _SEPARATOR.finditer(stem)]
+        same = [base for base in bases if base in stems and stems[base].claims == file.claims]
+        variant = file.is_scan and any(is_variant(stem, base) for base in same)
+        marked.append(replace(file, role=Role.VARIANT) if variant else file)
+    return marked
 
 
 def _with_sidecar(file: Named) -> Named:

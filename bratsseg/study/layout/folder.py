@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from bratsseg.study.case import Problem
-from bratsseg.study.layout.draft import Draft, Named, assemble, read_names, with_sidecars
+from bratsseg.study.layout.draft import Draft, Named, assemble, read_names, with_sidecars, without_variants
 from bratsseg.study.layout.listing import Listing
-from bratsseg.study.layout.roles import stem_of
+from bratsseg.study.layout.roles import role_of
 
-_SERIES = re.compile(r"(?:series|serie|ser|se|s|scan|img|image|im|seq|acq|vol)?[\W_]*", re.IGNORECASE)
+_SERIES = re.compile(
+    r"(?:series|serie|ser|se|s|scan|img|image|im|seq|acq|vol|ax|axial|sag|cor|tra|mri?)?[\W_]*", re.IGNORECASE
+)
 
 
 def find(listing: Listing) -> list[Draft]:
     """One case per folder, or one per stem where a folder plainly holds several patients."""
     drafts = []
     for folder, files in listing.folders.items():
-        named = with_sidecars(read_names(files))
+        named = without_variants(with_sidecars(read_names(files)))
         groups = _patients(named)
         if groups:
             drafts += [assemble(key, listing.below_root(folder / key), group, "flat") for key, group in groups.items()]
@@ -31,13 +32,13 @@ def find(listing: Listing) -> list[Draft]:
 
 def _one(listing: Listing, folder: Path, named: list[Named]) -> Draft:
     """The folder as one case, named by the folder, or at the root by the stem that its files share."""
-    keys = {file.key if stem_of(file.path).startswith(file.key) else "" for file in named if file.is_scan}
+    keys = {file.key if file.stem_first else "" for file in named if file.is_scan}
     name, place = folder.resolve().name, listing.below_root(folder)
     if folder == listing.root and len(keys) == 1 and (key := keys.pop()):
         name = place = key
     draft = assemble(name, place, named, "folder")
-    if draft.sources or draft.problems:
-        return draft
+    if draft.sources or draft.problems or role_of(folder.name) is not None:
+        return draft  # a folder called labels or predictions holds no scans
     return replace(draft, problems=_unknown([file.path for file in named if file.role is None]))
 
 
@@ -58,19 +59,20 @@ def _patients(named: list[Named]) -> dict[str, list[Named]]:
     scans = {key: claims for key, claims in scans.items() if claims}
     if len(scans) < 2 or "" in scans or any(len(set(claims)) < len(claims) for claims in scans.values()):
         return {}
-    alone = all(len(claims) == 1 for claims in scans.values())
-    kinds = {claims[0] for claims in scans.values()}
     together = [claim for claims in scans.values() for claim in claims]
-    unique = len(set(together)) == len(together)
-    if (alone and len(kinds) > 1 and not _numbered(scans)) or (unique and not alone and not _numbered(scans)):
-        return {}
+    if any(not file.stem_first and not re.search(r"\d", file.key) for file in named if file.is_scan):
+        return {}  # T1_raw and T1_brain are no patients
+    if all(len(claims) == 1 for claims in scans.values()) and len(set(together)) > 1 and not _numbered(named):
+        return {}  # a scan each, and not of the same kind: series
     return {key: group for key, group in groups.items() if key in scans}
 
 
-def _numbered(keys: Iterable[str]) -> bool:
-    """True when stems differ in a number only, and that is no series number: P1, P2, but not 3, 4 or series3."""
-    patterns = {re.sub(r"\d+", "#", key) for key in keys}
-    return len(patterns) == 1 and not _SERIES.fullmatch(patterns.pop().replace("#", ""))
+def _numbered(named: list[Named]) -> bool:
+    """True when case stems differ in a number only, and that is no series number: P1, P2, but not 3, 4 or series3."""
+    scans = [file for file in named if file.is_scan]
+    patterns = {re.sub(r"\d+", "#", file.key) for file in scans}
+    same = len(patterns) == 1 and all(file.stem_first for file in scans)
+    return same and not _SERIES.fullmatch(patterns.pop().replace("#", ""))
 
 
 def without_noise(drafts: list[Draft]) -> list[Draft]:

@@ -13,51 +13,35 @@ SUFFIXES = (".nii.gz", ".hdr.gz", ".nii", ".hdr", ".mha", ".mhd", ".nrrd")
 
 
 class Role(StrEnum):
-    """What a file that is no scan holds. ``UNDECIDED`` is a "mask" of which nobody says whether brain or tumour."""
+    """What a file that is no scan holds.
+
+    ``UNDECIDED`` is a "mask" of which nobody says whether brain or tumour, ``VARIANT`` another version of a scan.
+    """
 
     REFERENCE = "reference"
     MASK = "brain mask"
     UNDECIDED = "mask"
     DERIVED = "derived"
+    VARIANT = "another version"
 
 
-_DERIVED = {"prob", "probs", "probability", "probabilities", "probseg", "softmax", "logits", "uncertainty", "entropy"}
-_DERIVED |= {"pred", "prediction", "predicted", "thumbnail", "preview"}
-_REFERENCE = {
-    "seg",
-    "segm",
-    "segs",
-    "segmentation",
-    "label",
-    "labels",
-    "labelmap",
-    "dseg",
-    "gt",
-    "truth",
-    "groundtruth",
-}
-_REFERENCE |= {"annotation", "annotations", "ot", "otmulticlass", "gtv", "lesion", "lesions", "glistrboost", "roi"}
-_TUMOUR = {
-    "tumor",
-    "tumour",
-    "lesion",
-    "lesions",
-    "glioma",
-    "gt",
-    "wt",
-    "tc",
-    "et",
-    "roi",
-    "gtv",
-    "manual",
-    "consensus",
-}
-_BRAIN = {"brain", "bet", "hdbet", "skull", "head", "intracranial", "synthstrip"}
-_BRAIN_MASKS = {"brainmask", "brainmasks", "betmask", "headmask"}
+_DERIVED = set(["prob", "probs", "probability", "probabilities", "probseg", "softmax", "logits", "uncertainty", "entropy"])
+_DERIVED |= set(["pred", "preds", "prediction", "predictions", "predicted", "thumbnail", "preview"])
+_SEGMENTATION = set(["seg", "segm", "segs", "segmentation", "label", "labels", "labelmap", "dseg"])
+_REFERENCE = _SEGMENTATION | set(["gt", "truth", "groundtruth", "annotation", "annotations", "ot", "otmulticlass", "gtv"])
+_REFERENCE |= set(["lesion", "lesions", "glistr", "roi"])
+_TUMOUR = set(["tumor", "tumour", "lesion", "lesions", "glioma", "gt", "wt", "tc", "et", "roi", "gtv", "manual", "consensus"])
+_BRAIN = set(["brain", "bet", "hdbet", "skull", "head", "intracranial", "synthstrip"])
+_TISSUE = set(["brain", "parenchyma", "tissue", "aseg", "wm", "gm", "csf"])
+_BRAIN_MASKS = set(["brainmask", "brainmasks", "betmask", "headmask"])
 # Words that belong to the modality beside them.
-_BESIDE = r"(?:ce|pre|post|with|without|no|non|w|wo|native|ax|axial|sag|cor|tra|3d|2d|mri?|mrhr|space|reg|brain)"
+_BESIDE = (
+    r"(?:ce|pre|post|with|without|no|non|w|wo|native|ax|axial|sag|cor|tra|3d|2d|mri?|mrhr|space|reg|brain"
+    r"|tumou?r|lesion)"
+)
 _TRAILING = re.compile(rf"(?:[\W_]+|^){_BESIDE}$", re.IGNORECASE)
 _LEADING = re.compile(rf"^{_BESIDE}(?:[\W_]+|$)", re.IGNORECASE)
+_EXTRACTED = _BRAIN | {"stripped", "ss", "noskull", "noneck"}
 _SEPARATOR = re.compile(r"[\W_]+")
 
 
@@ -69,6 +53,8 @@ def role_of(stem: str) -> Role | None:
     mask = bool(found & {"mask", "masks"})
     if found & _BRAIN_MASKS or (mask and found & _BRAIN and not found & _TUMOUR):
         return Role.MASK
+    if found & _SEGMENTATION and found & _TISSUE and not found & _TUMOUR:
+        return Role.DERIVED
     if found & _REFERENCE or (mask and found & _TUMOUR):
         return Role.REFERENCE
     if not mask:
@@ -106,6 +92,16 @@ def key_of(stem: str) -> str:
     while _LEADING.search(after):
         after = _LEADING.sub("", after)
     return after
+
+
+def is_variant(stem: str, base: str) -> bool:
+    """True when ``stem`` is ``base`` and words that tell a version: ``T1_bias`` of ``T1``.
+
+    Numbers may tell patients apart, and a brain that was extracted is no mere version.
+    """
+    extra = stem[len(base) :]
+    plain = re.fullmatch(r"[\W_][^\d]+", extra) is not None
+    return stem.startswith(base) and plain and not set(words(extra)) & _EXTRACTED
 
 
 def says_something(stem: str) -> bool:

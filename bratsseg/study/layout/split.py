@@ -27,7 +27,9 @@ def find(listing: Listing) -> list[Draft]:
         named = [file for child in children for file in _named(listing, child)]
         if all(len(listing.folders[child]) == 1 for child in children):
             named += read_names(listing.folders.get(parent, ()))
-            drafts.append(assemble(parent.name, listing.below_root(parent), named, "split"))
+            name = parent.resolve().name
+            dialect = _dialect(name, parent, listing.root)
+            drafts.append(assemble(name, listing.below_root(parent), named, "split", dialect))
         else:
             drafts += _by_name(listing, parent, named)
     return drafts
