@@ -1,0 +1,131 @@
+"""BIDS derivatives: one data set of segmentations for a whole folder of cases.
+
+Source: BIDS specification 1.10, "Imaging derivatives" and "Segmentations": ``dseg`` with its JSON and TSV, ``probseg``
+one file a region. The space is ``orig``: the scan's own, nothing is resampled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bratsseg import __version__
+from bratsseg.errors import CaseError, LabelError
+from bratsseg.exchange.labels import Label
+from bratsseg.exchange.nifti import write_named_label_map
+from bratsseg.study.regions import APPEARANCE, Region
+from bratsseg.study.volume import Volume
+from bratsseg.study.writing import write_json, write_probability, write_text
+
+VERSION = "1.10.0"
+LESION = 7
+"""Index of "Lesion" in the specification's list of common image-derived labels: what ``mapping`` holds."""
+_ENTITIES = re.compile(r"sub-(?P<sub>[A-Za-z0-9]+)(?:[_/]ses-(?P<ses>[A-Za-z0-9]+))?")
+_NOT_ALLOWED = re.compile(r"[^A-Za-z0-9]+")
+_SPACE = {"SpatialReference": "orig"}
+_README = """\
+# Segmentations of brain tumours
+
+Written by bratsseg {version}, for research use; not a medical device. `*_dseg.nii.gz` holds the label values that
+`*_dseg.tsv` names, on the grid of the scan; `*_probseg.nii.gz` holds the probability of one region.
+"""
+
+
+def subject_of(case_name: str) -> str:
+    """``sub-<label>`` or ``sub-<label>_ses-<label>`` for a case: letters and digits of its id, nothing else.
+
+    A case that is already called as BIDS asks keeps its entities. ``CaseError`` when no letter or digit is left.
+    """
+    entities = _ENTITIES.fullmatch(case_name)
+    if entities:
+        return "_".join(f"{key}-{value}" for key, value in entities.groupdict().items() if value)
+    label = _NOT_ALLOWED.sub("", case_name)
+    if not label:
+        raise CaseError(f"case {case_name}: BIDS allows letters a to z and digits in a subject, none is in this id")
+    return f"sub-{label}"
+
+
+def collisions(case_names: Iterable[str]) -> dict[str, str]:
+    """The cases that cannot be told apart once in BIDS, each with the reason; a file system may ignore case."""
+    claims: dict[str, list[str]] = defaultdict(list)
+    for name in case_names:
+        try:
+            claims[subject_of(name).casefold()].append(name)
+        except CaseError:
+            continue  # refused where it is written
+    return {name: _collision(name, names) for names in claims.values() if len(names) > 1 for name in names}
+
+
+def write_description(root: Path) -> list[Path]:
+    """Write what makes ``root`` a BIDS data set: ``dataset_description.json`` and ``README.md``."""
+    made_by = {"Name": "bratsseg", "Version": __version__, "Description": "Segmentation of brain tumours in MRI"}
+    description = {
+        "Name": "Segmentations of brain tumours",
+        "BIDSVersion": VERSION,
+        "DatasetType": "derivative",
+        "License": "n/a",
+        "GeneratedBy": [made_by],
+    }
+    files = [root / "dataset_description.json", root / "README.md"]
+    root.mkdir(parents=True, exist_ok=True)
+    write_json(files[0], description)
+    write_text(files[1], _README.format(version=__version__))
+    return files
+
+
+def write_case(
+    root: Path,
+    subject: str,
+    values: NDArray[np.uint8],
+    like: Volume,
+    labels: Collection[Label],
+    *,
+    description: str,
+    facts: Mapping[str, object],
+    probabilities: Mapping[Region, NDArray[np.float32]],
+) -> list[Path]:
+    """Write one case below ``root``: label values (I, J, K) uint8, their table, ``facts``, and probabilities 0..1."""
+    folder = root.joinpath(*subject.split("_"), "anat")
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{subject}_space-orig_desc-tumour_dseg"
+    files = [folder / f"{stem}{end}" for end in (".nii.gz", ".json", ".tsv")]
+    write_named_label_map(files[0], values, like, description, labels)
+    write_json(files[1], {**_SPACE, **facts})
+    write_text(files[2], _table(labels))
+    for region, probability in probabilities.items():
+        stem = f"{subject}_space-orig_label-{region}_desc-tumour_probseg"
+        files += [folder / f"{stem}.nii.gz", folder / f"{stem}.json"]
+        write_probability(files[-2], probability, like, f"{description} {region}")
+        write_json(files[-1], {**_SPACE, "Manual": False, "Description": APPEARANCE[region].name})
+    return files
+
+
+def facts_of(dialect: str, record: Mapping[str, object] | None) -> dict[str, object]:
+    """What the JSON beside a ``dseg`` says; ``Manual`` only where a record of ours proves that nobody drew it."""
+    what = f"Tumour segmentation; values are of dialect {dialect}, named in the TSV beside this file"
+    facts: dict[str, object] = {"Description": what, "Dialect": dialect}
+    if record is None:
+        return facts
+    kept = {"Model": "model", "ReferenceModality": "reference_modality", "VolumesMl": "volumes_ml"}
+    kept |= {"NotAssessable": "not_assessable", "Warnings": "warnings"}
+    return {"Manual": False, **facts, **{name: record[key] for name, key in kept.items() if record.get(key)}}
+
+
+def _collision(name: str, names: Collection[str]) -> str:
+    others = " and ".join(sorted(set(names) - {name}))
+    return f"case {name}: in BIDS it would be {subject_of(name)}, as would {others}; rename one of them"
+
+
+def _table(labels: Collection[Label]) -> str:
+    rows = [("index", "name", "abbreviation", "color", "mapping")]
+    for label in labels:
+        if "\t" in label.name:
+            raise LabelError(f"label {label.value}: a name in BIDS must hold no tab")
+        colour = "#{:02x}{:02x}{:02x}".format(*label.colour)
+        rows.append((str(label.value), label.name, label.abbreviation, colour, str(LESION)))
+    return "".join("\t".join(row) + "\n" for row in rows)
