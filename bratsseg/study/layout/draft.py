@@ -78,7 +78,25 @@ def _patient_words(stems: Sequence[str]) -> int:
 def assemble(name: str, place: str, files: Sequence[Named], layout: str, dialect: str | None = None) -> Draft:
     """Give every modality its file; where two claim one and no sidecar separates them, a fatal problem says so."""
     files = without_variants(with_sidecars(files))
-    scans = [file for file in files if file.role is None]
+    sources, problems = _assigned([file for file in files if file.role is None])
+    reference, notes = _only(files, Role.REFERENCE)
+    mask, more = _only(files, Role.MASK)
+    if reference is not None and _BRATS2013.search(stem_of(reference)):
+        dialect = "brats2013"
+    return Draft(
+        name=name,
+        place=place,
+        layout=layout,
+        sources=sources,
+        claimed=frozenset(file.path for file in files),
+        reference=reference,
+        mask=mask,
+        dialect=dialect if reference else None,
+        problems=(*problems, *notes, *more, *_left_out(files)),
+    )
+
+
+def _assigned(scans: Sequence[Named]) -> tuple[dict[Modality, VolumeSource], list[Problem]]:
     problems: list[Problem] = []
     sources: dict[Modality, VolumeSource] = {}
     for modality in Modality:
@@ -91,28 +109,19 @@ def assemble(name: str, place: str, files: Sequence[Named], layout: str, dialect
         if len(file.claims) > 1:
             labels = " or ".join(modality.label for modality in Modality if modality in file.claims)
             problems.append(_problem(f"{file.path.name} may be {labels}; rename it, or use --layout"))
-    reference, notes = _only(files, Role.REFERENCE)
-    mask, more = _only(files, Role.MASK)
-    undecided = [file.path for file in files if file.role is Role.UNDECIDED]
-    if undecided:
-        more += (_note(f"{_listed(undecided)} ignored: the name says not whether brain or tumour; use --layout"),)
-    variants = [file.path for file in files if file.role is Role.VARIANT]
-    if variants:
-        more += (Problem("modality_ambiguous", f"{_listed(variants)} ignored: a plainer name is there", fatal=False),)
-    if reference is not None and _BRATS2013.search(stem_of(reference)):
-        dialect = "brats2013"
-    claimed = frozenset(file.path for file in files)
-    return Draft(
-        name,
-        place,
-        layout,
-        sources,
-        claimed,
-        reference,
-        mask,
-        dialect if reference else None,
-        (*problems, *notes, *more),
-    )
+    return sources, problems
+
+
+def _left_out(files: Sequence[Named]) -> list[Problem]:
+    """What a user may miss: other versions of a scan, and masks of which nobody says what they mask."""
+    notes = []
+    if variants := [file.path for file in files if file.role is Role.VARIANT]:
+        text = f"{_listed(variants)} ignored: a plainer name is there"
+        notes.append(Problem("modality_ambiguous", text, fatal=False))
+    if undecided := [file.path for file in files if file.role is Role.UNDECIDED]:
+        text = f"{_listed(undecided)} ignored: the name says not whether brain or tumour; use --layout"
+        notes.append(Problem("labels_invalid", text, fatal=False))
+    return notes
 
 
 def with_sidecars(files: Sequence[Named]) -> list[Named]:
@@ -155,16 +164,13 @@ def _sidecar_claims(path: Path) -> frozenset[Modality]:
 def _only(files: Iterable[Named], role: Role) -> tuple[Path | None, tuple[Problem, ...]]:
     found = [file.path for file in files if file.role is role]
     if len(found) > 1:
-        return None, (_note(f"{_listed(found)} ignored: only one {role.value} can be; use --layout to say which"),)
+        text = f"{_listed(found)} ignored: only one {role.value} can be; use --layout to say which"
+        return None, (Problem("labels_invalid", text, fatal=False),)
     return (found[0] if found else None), ()
 
 
 def _problem(message: str) -> Problem:
     return Problem("modality_ambiguous", message)
-
-
-def _note(message: str) -> Problem:
-    return Problem("labels_invalid", message, fatal=False)
 
 
 def _listed(paths: Sequence[Path]) -> str:

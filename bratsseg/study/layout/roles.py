@@ -25,15 +25,16 @@ class Role(StrEnum):
     VARIANT = "another version"
 
 
-_DERIVED = set(["prob", "probs", "probability", "probabilities", "probseg", "softmax", "logits", "uncertainty", "entropy"])
-_DERIVED |= set(["pred", "preds", "prediction", "predictions", "predicted", "thumbnail", "preview"])
-_SEGMENTATION = set(["seg", "segm", "segs", "segmentation", "label", "labels", "labelmap", "dseg"])
-_REFERENCE = _SEGMENTATION | set(["gt", "truth", "groundtruth", "annotation", "annotations", "ot", "otmulticlass", "gtv"])
-_REFERENCE |= set(["lesion", "lesions", "glistr", "roi"])
-_TUMOUR = set(["tumor", "tumour", "lesion", "lesions", "glioma", "gt", "wt", "tc", "et", "roi", "gtv", "manual", "consensus"])
-_BRAIN = set(["brain", "bet", "hdbet", "skull", "head", "intracranial", "synthstrip"])
-_TISSUE = set(["brain", "parenchyma", "tissue", "aseg", "wm", "gm", "csf"])
-_BRAIN_MASKS = set(["brainmask", "brainmasks", "betmask", "headmask"])
+_DERIVED = {"prob", "probs", "probability", "probabilities", "probseg", "softmax", "logits", "uncertainty", "entropy"}
+_DERIVED |= {"pred", "preds", "prediction", "predictions", "predicted", "thumbnail", "preview"}
+_SEGMENTATION = {"seg", "segm", "segs", "segmentation", "label", "labels", "labelmap", "dseg"}
+_REFERENCE = _SEGMENTATION | {"gt", "truth", "groundtruth", "annotation", "annotations", "ot", "otmulticlass"}
+_REFERENCE |= {"lesion", "lesions", "glistr", "roi", "gtv"}
+_TUMOUR = {"tumor", "tumour", "glioma", "lesion", "lesions", "wt", "tc", "et"}
+_TUMOUR |= {"gt", "roi", "gtv", "manual", "consensus"}
+_BRAIN = {"brain", "bet", "hdbet", "skull", "head", "intracranial", "synthstrip"}
+_TISSUE = {"brain", "parenchyma", "tissue", "aseg", "wm", "gm", "csf"}
+_BRAIN_MASKS = {"brainmask", "brainmasks", "betmask", "headmask"}
 # Words that belong to the modality beside them.
 _BESIDE = (
     r"(?:ce|pre|post|with|without|no|non|w|wo|native|ax|axial|sag|cor|tra|3d|2d|mri?|mrhr|space|reg|brain"
