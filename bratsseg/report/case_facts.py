@@ -61,7 +61,7 @@ class CaseFacts:
         facts.append(("Software", f"bratsseg {result.bratsseg.get('version', '')}"))
         facts += [(name, version) for name, version in result.versions.items()]
         facts += [(name.replace("_", " "), value) for name, value in _flat(result.options)]
-        facts += [(name.replace("_", " "), value) for name, value in _flat(result.facts)]
+        facts += [(name.replace("_", " "), value) for name, value in _flat(result.facts) if value != "none"]
         return facts
 
     def inputs(self) -> list[tuple[str, str, str]]:
@@ -124,4 +124,5 @@ def _flat(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]]
             yield from _flat(value, f"{before}{key} ")
         else:
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-            yield f"{before}{key}", "none" if value is None else shown
+            plain = {None: "none", True: "yes", False: "no"}
+            yield f"{before}{key}", plain.get(value, shown) if value is None or isinstance(value, bool) else shown

@@ -9,7 +9,7 @@ RESEARCH_USE = (
     "For research use only. Not a medical device: it makes no diagnosis and names no tumour type or grade. "
     "Every outline must be checked by a qualified person."
 )
-NO_SIZE = "The scan is a picture whose pixels have no known size or orientation: no volume, length or side can be given."
+NO_SIZE = "The scan is a picture: its pixels have no known size or direction, so no volume, length or side is given."
 NONE_FOUND, NOT_ASSESSABLE = "none found", "not assessable"
 NOTHING = "–"
 
