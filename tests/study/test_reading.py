@@ -105,6 +105,16 @@ def test_a_damaged_gzip_is_refused(tmp_path: Path) -> None:
         read(path)
 
 
+def test_the_checksum_at_the_end_of_a_large_file_is_proved(tmp_path: Path) -> None:
+    large = np.random.default_rng(0).integers(0, 32767, (100, 100, 128)).astype(np.int16)
+    path = save(tmp_path / "scan.nii.gz", image(large))
+    content = bytearray(path.read_bytes())
+    content[-8] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match="damaged"):
+        read(path)
+
+
 def test_a_header_that_promises_the_moon_is_refused_at_once(tmp_path: Path) -> None:
     made = image()
     made.header.set_data_shape((30000, 30000, 30000))
