@@ -26,9 +26,8 @@ _DARK, _LIGHT, _SOFT = (14, 16, 19), (240, 242, 244), (168, 176, 186)
 _FONTS = Path(reportlab.__file__).parent / "fonts"
 
 
-def case_png(facts: CaseFacts) -> bytes:
-    """One picture: name, headline, legend, all cuts, and what it may be used for."""
-    cuts = mosaic(facts.gallery)
+def case_png(facts: CaseFacts, cuts: Colour | None) -> bytes:
+    """One picture: name, headline, legend, the mosaic ``cuts``, and what it may be used for."""
     width = max(CELL * 3, 0 if cuts is None else cuts.shape[1]) + 2 * _EDGE
     lines = [
         (latin(facts.result.case), 26, _LIGHT),
@@ -59,16 +58,16 @@ def small_jpeg(gallery: Gallery) -> bytes | None:
 
 
 def mosaic(gallery: Gallery) -> Colour | None:
-    """All cuts in rows of one view, (H, W, 3) uint8 RGB, all at one scale; None when there is none."""
-    if not gallery.rows:
+    """All cuts in rows of one view, the diameters last, (H, W, 3) uint8 RGB at one scale; None when there is none."""
+    rows = [row for row in (*gallery.rows, tuple(gallery.lines.values())) if row]
+    if not rows:
         return None
-    wide = max(_size(cut)[0] for row in gallery.rows for cut in row)
-    scale = CELL / wide
-    columns = max(len(row) for row in gallery.rows)
-    heights = [max(round(_size(cut)[1] * scale) for cut in row) for row in gallery.rows]
+    scale = CELL / max(_size(cut)[0] for row in rows for cut in row)
+    columns = max(len(row) for row in rows)
+    heights = [max(round(_size(cut)[1] * scale) for cut in row) for row in rows]
     canvas = Image.new("RGB", (columns * (CELL + _GAP) - _GAP, sum(heights) + _GAP * (len(heights) - 1)))
     y = 0
-    for row, height in zip(gallery.rows, heights, strict=True):
+    for row, height in zip(rows, heights, strict=True):
         for column, cut in enumerate(row):
             canvas.paste(_cell(cut, scale, height), (column * (CELL + _GAP), y))
         y += height + _GAP
@@ -92,12 +91,16 @@ def _cell(cut: Cut, scale: float, height: int) -> Image.Image:
     shown = Image.fromarray(compose(cut.ground, cut.layer)).resize((width, own), Image.Resampling.LANCZOS)
     cell.paste(shown, ((CELL - width) // 2, (height - own) // 2))
     draw = ImageDraw.Draw(cell)
-    draw.text((6, 4), latin(cut.name), _LIGHT, _font(14, bold=True))
-    draw.text((6, height - 5), latin(cut.place), _SOFT, _font(11), anchor="ls")
     left, up, right, _ = cut.plane.letters
-    draw.text((6, height // 2), left, _LIGHT, _font(13), anchor="lm")
-    draw.text((CELL - 6, height // 2), right, _LIGHT, _font(13), anchor="rm")
-    draw.text((CELL - 6, 4), up and f"{up} up", _SOFT, _font(11), anchor="ra")
+    words = (
+        ((6, 4), latin(cut.name), _font(14, bold=True), "la"),
+        ((6, height - 5), latin(cut.place), _font(11), "ls"),
+        ((6, height // 2), left, _font(13), "lm"),
+        ((CELL - 6, height // 2), right, _font(13), "rm"),
+        ((CELL - 6, 4), up and f"{up} up", _font(11), "ra"),
+    )
+    for place, text, font, anchor in words:
+        draw.text(place, text, _LIGHT, font, anchor, stroke_width=2, stroke_fill=(0, 0, 0))
     return cell
 
 

@@ -79,6 +79,8 @@ class Result(_Recorded):
     """By modality, and ``mask``."""
     outputs: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of each file beside the record."""
+    volumes_ml: dict[str, float | None] = Field(default_factory=dict)
+    """By region; None when it is not assessable or the scan has no physical size."""
     not_assessable: dict[str, str] = Field(default_factory=dict)
     """Regions that were not looked for, with the reason."""
     warnings: tuple[str, ...] = ()

@@ -14,13 +14,13 @@ from reportlab.platypus import Flowable, Image, KeepInFrame, Paragraph, Spacer, 
 
 from bratsseg.report import wording
 from bratsseg.report.case_facts import CaseFacts, RegionRow
-from bratsseg.report.overlay import jpeg
-from bratsseg.report.picture import latin, mosaic
+from bratsseg.report.overlay import Colour, jpeg
+from bratsseg.report.picture import latin
 from bratsseg.study.regions import APPEARANCE
 
 _EDGE = 14 * mm
 _WIDTH, _HEIGHT = A4[0] - 2 * _EDGE, A4[1] - 2 * _EDGE
-_PICTURES_HEIGHT = 125 * mm
+_PICTURES_HEIGHT = 165 * mm
 _MOST_FLAGS = 8
 _TITLE = ParagraphStyle("title", fontName="Helvetica-Bold", fontSize=15, leading=19, wordWrap="CJK")
 _TEXT = ParagraphStyle("text", fontName="Helvetica", fontSize=9, leading=12)
@@ -29,13 +29,13 @@ _SMALL = ParagraphStyle("small", parent=_TEXT, fontSize=7, leading=9, textColor=
 _SOFT_LINE = colors.HexColor("#d5dae0")
 
 
-def case_pdf(facts: CaseFacts) -> bytes:
-    """One page; what does not fit at full size is shrunk. Equal facts give equal bytes."""
+def case_pdf(facts: CaseFacts, cuts: Colour | None) -> bytes:
+    """One page with the mosaic ``cuts``; what does not fit at full size is shrunk. Equal facts give equal bytes."""
     stream = io.BytesIO()
     canvas = Canvas(stream, pagesize=A4, invariant=1, pageCompression=1)
     canvas.setTitle(latin(facts.result.case))
     canvas.setAuthor("bratsseg")
-    page = KeepInFrame(_WIDTH, _HEIGHT, _story(facts), mode="shrink", vAlign="TOP")
+    page = KeepInFrame(_WIDTH, _HEIGHT, _story(facts, cuts), mode="shrink", vAlign="TOP")
     _, height = page.wrapOn(canvas, _WIDTH, _HEIGHT)
     page.drawOn(canvas, _EDGE, A4[1] - _EDGE - height)
     canvas.showPage()
@@ -43,7 +43,7 @@ def case_pdf(facts: CaseFacts) -> bytes:
     return stream.getvalue()
 
 
-def _story(facts: CaseFacts) -> list[Flowable]:
+def _story(facts: CaseFacts, cuts: Colour | None) -> list[Flowable]:
     story: list[Flowable] = [
         Paragraph(_safe(facts.result.case), _TITLE),
         Paragraph(_safe(facts.headline), _BOLD),
@@ -61,7 +61,7 @@ def _story(facts: CaseFacts) -> list[Flowable]:
     story += [Paragraph(_safe(f"Flag: {warning}"), _TEXT) for warning in facts.warnings[:_MOST_FLAGS]]
     if len(facts.warnings) > _MOST_FLAGS:
         story.append(Paragraph(f"{len(facts.warnings) - _MOST_FLAGS} more flags are on the page.", _TEXT))
-    story += [Spacer(1, 3 * mm), *_pictures(facts), Paragraph(_safe(_provenance(facts)), _SMALL)]
+    story += [Spacer(1, 3 * mm), *_pictures(facts, cuts), Paragraph(_safe(_provenance(facts)), _SMALL)]
     return story
 
 
@@ -95,8 +95,7 @@ def _cells(row: RegionRow, physical: bool) -> list[Flowable | str]:
     return [name, *(latin(text) for text in (row.answer, *numbers, row.lesions))]
 
 
-def _pictures(facts: CaseFacts) -> list[Flowable]:
-    cuts = mosaic(facts.gallery)
+def _pictures(facts: CaseFacts, cuts: Colour | None) -> list[Flowable]:
     if cuts is None:
         return []
     height, width = cuts.shape[:2]

@@ -1,0 +1,97 @@
+"""Charts: histograms and curves as inline SVG. Numbers and validated dates only; texts of a case never enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+
+from bratsseg.report.pages import colour
+from bratsseg.study.regions import Region
+
+_BINS = 12
+_WIDTH, _HEIGHT = 320, 150
+_LEFT, _RIGHT, _TOP, _LOW = 34, 12, 10, 24
+_MARKS = {Region.WT: "", Region.TC: "6 3", Region.ET: "2 3"}  # told apart without colour too
+
+
+def histogram(volumes: Sequence[float], region: Region) -> Markup:
+    """How many of ``volumes`` in mL fall into each of 12 equal bins."""
+    top = _round_up(max(volumes))
+    counts, edges = np.histogram(volumes, bins=_BINS, range=(0.0, top))
+    wide, high = (_WIDTH - _LEFT - _RIGHT) / _BINS, _HEIGHT - _TOP - _LOW
+    bars = Markup("").join(
+        Markup(
+            '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}" stroke="#57606a" stroke-width=".5">'
+            "<title>{} of {:g} to {:g} mL</title></rect>"
+        ).format(
+            _LEFT + number * wide,
+            _TOP + high * (1 - count / counts.max()),
+            wide - 1.5,
+            high * count / counts.max(),
+            colour(region),
+            count,
+            edges[number],
+            edges[number + 1],
+        )
+        for number, count in enumerate(counts)
+        if count
+    )
+    label = f"Histogram of {len(volumes)} volumes from 0 to {top:g} mL"
+    return _svg(label, _frame(float(counts.max()), "0", f"{top:g} mL"), bars)
+
+
+def curves(places: Sequence[float], volumes: dict[Region, list[float | None]], first: str, last: str) -> Markup:
+    """Volumes in mL over ``places`` (days or order); ``first`` and ``last`` label the ends of the axis."""
+    known = [volume for line in volumes.values() for volume in line if volume is not None]
+    top = _round_up(max(known, default=0.0))
+    start, span = places[0], places[-1] - places[0]
+    x = [_LEFT + (_WIDTH - _LEFT - _RIGHT) * (place - start) / span for place in places]
+    lines = Markup("")
+    for region, line in volumes.items():
+        points = [(at, _y(volume, top)) for at, volume in zip(x, line, strict=True) if volume is not None]
+        lines += _curve(points, region)
+    return _svg(f"Volumes over {len(places)} scans, 0 to {top:g} mL", _frame(top, first, last), lines)
+
+
+def _curve(points: list[tuple[float, float]], region: Region) -> Markup:
+    path = " ".join(f"{at:.1f},{y:.1f}" for at, y in points)
+    line = Markup(
+        '<polyline points="{0}" fill="none" stroke="#1b1f24" stroke-width="3.2"/>'
+        '<polyline points="{0}" fill="none" stroke="{1}" stroke-width="2.2" stroke-dasharray="{2}"/>'
+    ).format(path, colour(region), _MARKS[region])
+    dot = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3.5" fill="{}" stroke="#1b1f24"/>')
+    return line + Markup("").join(dot.format(at, y, colour(region)) for at, y in points)
+
+
+def _y(volume: float, top: float) -> float:
+    return _TOP + (_HEIGHT - _TOP - _LOW) * (1 - volume / top)
+
+
+def _frame(top: float, first: str, last: str) -> Markup:
+    text = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>')
+    low = _HEIGHT - _LOW
+    axes = Markup('<path d="M{0} {1}V{2}H{3}" fill="none" stroke="#57606a"/>').format(
+        _LEFT - 2, _TOP, low, _WIDTH - _RIGHT
+    )
+    return (
+        axes
+        + text.format(_LEFT - 5, _TOP + 8, "end", f"{top:g}")
+        + text.format(_LEFT - 5, low, "end", "0")
+        + text.format(_LEFT, low + 16, "start", first)
+        + text.format(_WIDTH - _RIGHT, low + 16, "end", last)
+    )
+
+
+def _svg(label: str, *parts: Markup) -> Markup:
+    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(_WIDTH, _HEIGHT, label)
+    return head + Markup("").join(parts) + Markup("</svg>")
+
+
+def _round_up(number: float) -> float:
+    """The next 1, 2 or 5 with zeros."""
+    if number <= 0:
+        return 1.0
+    size = 10.0 ** np.floor(np.log10(number))
+    return float(next(size * step for step in (1, 2, 5, 10) if size * step >= number * (1 - 1e-9)))
