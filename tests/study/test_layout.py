@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bratsseg.errors import UsageError
 from bratsseg.study.case import Case, VolumeSource
 from bratsseg.study.layout import find_cases
+from bratsseg.study.layout.roles import says_something
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import read_volume
 from bratsseg.study.writing import write_label_map
@@ -326,6 +327,7 @@ def test_everything_mixed_in_one_folder_at_any_depth(tmp_path: Path) -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.from_regex(r"[A-Za-z]{2,5}[0-9]{1,3}", fullmatch=True), min_size=2, max_size=4, unique_by=str.lower))
 def test_any_patient_names_flat_or_nested_are_kept(tmp_path_factory: pytest.TempPathFactory, ids: list[str]) -> None:
+    assume(not any(says_something(f"x{case}") for case in ids))  # xaT1_flair: only --layout knows that xaT1 is a name
     for nested in (True, False):
         root = tmp_path_factory.mktemp("cases")
         for case in ids:
