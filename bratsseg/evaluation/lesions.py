@@ -164,12 +164,18 @@ def _score_region(ours: Lesions, theirs: Lesions, terms: _Terms) -> LesionScores
     counted = [lesion for lesion in truth if lesion.counted]
     total = len(counted) + len(extra)
     missed = sum(lesion.kind == "missed" for lesion in counted)
-    means = [
-        sum(getattr(lesion, name) for lesion in (*counted, *extra)) / total if total else nothing
-        for name, nothing in (("dice", 1.0), ("hd95_mm", 0.0), ("nsd_05mm", nsd + 1), ("nsd_10mm", nsd + 1))
-    ]
-    found = len(counted) - missed
-    return LesionScores(*means, found, missed, len(extra), len(truth) - len(counted), (*truth, *extra))
+    nothing = {"dice": 1.0, "hd95_mm": 0.0, "nsd_05mm": nsd + 1, "nsd_10mm": nsd + 1}
+    means = (
+        {name: sum(getattr(row, name) for row in (*counted, *extra)) / total for name in nothing} if total else nothing
+    )
+    return LesionScores(
+        **means,
+        found=len(counted) - missed,
+        missed=missed,
+        false_positives=len(extra),
+        ignored=len(truth) - len(counted),
+        lesions=(*truth, *extra),
+    )
 
 
 def _truth_rows(ours: Lesions, theirs: Lesions, terms: _Terms) -> Iterator[Lesion]:
