@@ -120,9 +120,14 @@ def _settled(folder: Path, found: list[Labelled], what: str) -> LabelFolder:
 
 
 def _records(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Our own records, ``<case>/<case>.json``, below a folder."""
+    """Our own records, ``<case>/<case>.json``, below a folder; links are followed, each folder is seen once."""
+    seen: set[str] = set()
     for place, inside, files in os.walk(folder, followlinks=True):
-        inside[:] = sorted(name for name in inside if not name.startswith("."))
+        real = os.path.realpath(place)
+        inside[:] = [] if real in seen else sorted(name for name in inside if not name.startswith("."))
+        if real in seen:
+            continue
+        seen.add(real)
         path = Path(place, f"{Path(place).name}.json")
         if path.name in files:
             try:

@@ -188,6 +188,13 @@ def test_what_has_no_partner_is_named(ours, truth):
     assert not evaluation.complete
 
 
+def test_a_link_that_leads_back_up_is_no_second_result(ours, truth):
+    save_ours(ours, "BraTS2021_00000", labels())
+    (ours / "again").symlink_to(ours)
+    save(truth / "BraTS2021_00000_seg.nii.gz", labels(enhancing=4))
+    assert list(evaluate_folders(ours, truth).scores) == ["BraTS2021_00000"]
+
+
 def test_two_label_maps_for_one_case_are_not_chosen_between(ours, truth):
     for name in ("fold0/BraTS2021_00000", "fold1/BraTS2021_00000", "fold1/BraTS2021_00001"):
         save(ours / f"{name}.nii.gz", labels())
