@@ -92,6 +92,15 @@ def test_brats_2015_has_each_file_in_a_folder_of_its_own(tmp_path: Path) -> None
     assert list(case.sources) == list(Modality)
 
 
+def test_a_folder_of_its_own_may_hold_the_file_one_level_deeper(tmp_path: Path) -> None:
+    kinds = ("1_FLAIR/NIFTI/FLAIR", "2_T1/NIFTI/T1", "3_T1GD/NIFTI/T1GD", "4_T2/NIFTI/T2")
+    for patient in ("EGD-0001", "EGD-0002"):
+        put(tmp_path / patient, *(f"{kind}.nii.gz" for kind in kinds))
+    cases = find_cases(tmp_path)
+    assert [case.id for case in cases] == ["EGD-0001", "EGD-0002"]
+    assert all(list(case.sources) == list(Modality) for case in cases)
+
+
 def test_a_brain_mask_and_a_2013_reference(tmp_path: Path) -> None:
     put(tmp_path / "pat1", "Flair_subtrMeanDivStd.nii.gz", "T1c_subtrMeanDivStd.nii.gz", "OTMultiClass.nii.gz")
     put(tmp_path / "pat1", "brainmask.nii.gz")

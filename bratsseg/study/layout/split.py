@@ -3,7 +3,7 @@ FLAIR in one folder and all their T1 in another."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,15 +16,17 @@ from bratsseg.study.modality import candidates
 
 def find(listing: Listing) -> list[Draft]:
     """Cases whose files lie in sibling folders that are named after modalities."""
-    by_parent: dict[Path, list[Path]] = defaultdict(list)
+    by_parent: dict[Path, dict[Path, str]] = defaultdict(dict)
+    below = _count_below(listing)
     for folder in listing.folders:
-        if folder != listing.root and _speaks(folder.name) and _of_one_kind(listing.folders[folder]):
-            by_parent[folder.parent].append(folder)
+        spoken = _speaking(folder, listing, below)
+        if spoken is not None and _of_one_kind(listing.folders[folder]):
+            by_parent[spoken.parent][folder] = spoken.name
     drafts = []
     for parent, children in by_parent.items():
-        if len({frozenset(candidates(child.name)) for child in children if role_of(child.name) is None}) < 2:
+        if len({frozenset(candidates(name)) for name in children.values() if role_of(name) is None}) < 2:
             continue
-        named = [file for child in children for file in _named(listing, child)]
+        named = [file for child, name in children.items() for file in _named(listing, child, name)]
         if all(len(listing.folders[child]) == 1 for child in children):
             named += read_names(listing.folders.get(parent, ()))
             name = parent.resolve().name
@@ -33,6 +35,23 @@ def find(listing: Listing) -> list[Draft]:
         else:
             drafts += _by_name(listing, parent, named)
     return drafts
+
+
+def _speaking(folder: Path, listing: Listing, below: Counter[Path]) -> Path | None:
+    """The folder named after a modality that ``folder`` is, or lies alone in (``1_FLAIR/NIFTI``); None without one."""
+    while folder != listing.root and below[folder] == 1:
+        if _speaks(folder.name):
+            return folder
+        folder = folder.parent
+    return None
+
+
+def _count_below(listing: Listing) -> Counter[Path]:
+    """How many folders with images lie at or below each folder."""
+    below: Counter[Path] = Counter()
+    for folder in listing.folders:
+        below.update(place for place in (folder, *folder.parents) if place.is_relative_to(listing.root))
+    return below
 
 
 def _speaks(name: str) -> bool:
@@ -45,9 +64,9 @@ def _of_one_kind(files: Sequence[Path]) -> bool:
     return len({file.claims for file in read_names(files) if file.is_scan}) < 2
 
 
-def _named(listing: Listing, child: Path) -> list[Named]:
+def _named(listing: Listing, child: Path, hint: str) -> list[Named]:
     files = listing.folders[child]
-    return [named for file in files for named in read_names((file,), hint=child.name)]
+    return [named for file in files for named in read_names((file,), hint=hint)]
 
 
 def _by_name(listing: Listing, parent: Path, named: list[Named]) -> list[Draft]:
