@@ -97,7 +97,7 @@ def readme(folder: ModelFolder, config: str, meta: str) -> str:
         "```bash\npip install bratsseg pytorch-ignite fire\n"
         f"python -m monai.bundle run --config_file {config} --meta_file {meta} \\\n"
         "    --bundle_root . --dataset_dir STUDIES --output_dir RESULTS\n```\n\n"
-        "STUDIES holds one folder a study, as `bratsseg check` accepts it. `bratsseg segment --model` on the released\n"
-        "model itself also tells what is not assessable and masks the brain; the logits of both are equal.\n\n"
+        "STUDIES holds one folder a study, as `bratsseg check` accepts it. `bratsseg segment --model` runs the same\n"
+        "network with the same weights, and also tells what is not assessable and masks the brain.\n\n"
         f"{folder.card}"
     )
