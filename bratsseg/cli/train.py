@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from bratsseg.config import read_config
+from bratsseg.errors import ConfigError
+
 
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Such as configs/training/default.yaml.")],
@@ -16,7 +19,8 @@ def train(
     ] = None,
 ) -> None:
     """Train a model as CONFIG says."""
-    from bratsseg.config import read_config  # noqa: PLC0415
+    if not config.is_file():
+        raise ConfigError(f"config {config}: must be a YAML file, there is none")
     from bratsseg.training.experiment import Experiment  # noqa: PLC0415 - imports torch
     from bratsseg.training.run import train as run_training  # noqa: PLC0415
 

@@ -80,7 +80,7 @@ def test_killed_between_any_two_steps_no_record_lies(tmp_path: Path) -> None:
         segment(studies, out, "--probabilities")
         process = FORKS.Process(target=_die_at, args=(step, studies, out))
         process.start()
-        process.join(60)
+        process.join(300)
         for case in written_at(out):
             said = read_record(record_path(out, case))
             assert said is not None

@@ -177,7 +177,7 @@ def test_a_file_that_may_not_be_read_is_refused(public_folder: Path) -> None:
     write_cases(public_folder / "in", 2)
     _flair(public_folder / "in" / BAD).chmod(0)
     process = child(public_folder / "in", public_folder / "out", before=_become_nobody(public_folder))
-    process.join(60)
+    process.join(300)
     assert process.exitcode == 1
     said = record(public_folder / "out", BAD)
     assert (said["status"], said["code"]) == ("refused", "unreadable")
