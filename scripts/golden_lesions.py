@@ -51,18 +51,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkout-2023", type=Path, required=True)
     parser.add_argument("--checkout-2024", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("tests/evaluation/golden"))
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     checkouts = {"2023": given.checkout_2023.resolve(), "2024": given.checkout_2024.resolve()}
+    out = given.out.resolve()
     pairs = [make_pair(number) for number in range(PAIRS)]
     todo = [(number, run) for number in range(PAIRS) for run in (0, 1 + number % 2, 3, 4 + number % 4)]
     jobs = [(pairs[number], RUNS[run], checkouts[RUNS[run][0]]) for number, run in todo]
     with Pool(given.workers) as pool:
         answers = dict(zip(todo, pool.imap(ask, jobs, chunksize=4), strict=True))
-    given.out.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(given.out / "pairs.npz", **packed(pairs))
-    np.savez_compressed(given.out / "official.npz", **tabled(answers))
+    out.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(out / "pairs.npz", **packed(pairs))
+    np.savez_compressed(out / "official.npz", **tabled(answers))
     commits = {
         f"BraTS-{year}-Metrics": subprocess.check_output(
             ["git", "-C", str(place), "rev-parse", "HEAD"], text=True
@@ -72,7 +73,7 @@ def main() -> None:
     names = [f"{year}-{name}" for year, _, name in RUNS]
     crashes = {f"{pair} {names[run]}": said for (pair, run), said in answers.items() if isinstance(said, str)}
     facts = {"commits": commits, "runs": names, "crashes": crashes}
-    (given.out / "source.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (out / "source.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 Pair = tuple[np.ndarray, np.ndarray, tuple[float, ...]]

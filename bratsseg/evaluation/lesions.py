@@ -15,7 +15,8 @@ Reference code: see ``lesion_rules``. Equal to it on 200 committed pairs; what t
 - A predicted lesion that reaches two truth lesions is compared with both, whole each time.
 - A false lesion is never too small, except that the 2024 rules remove small predicted lesions first.
 - HD95 is by surface area at voxel corners (``surface_distance``), so it differs from ``hd95_mm``.
-- The smallest volume is in mm³ for the truth, in voxels for the prediction.
+- The smallest volume is in mm³ for the truth, in voxels for the prediction, and a prediction's parts are weighed
+  before tissues join them, the truth's after. So in 2024 a prediction equal to the truth can miss small lesions.
 - The scripts' own ``Legacy_…`` columns are not computed here. Those of GLI, PED, SSA and MET 2024 are wrong when there
   is more than one lesion: numbered lesions go where a mask of 0 and 1 is meant.
 - A truth that fills the whole array makes the 2024 scripts overlook its first lesion when joining tissues; not here.
@@ -76,6 +77,28 @@ class LesionScores:
     false_positives: int
     ignored: int
     lesions: tuple[Lesion, ...]
+
+
+LESION_COLUMNS = (
+    "region",
+    "lesion",
+    "kind",
+    "counted",
+    "volume_mm3",
+    "dice",
+    "hd95_mm",
+    "nsd_05mm",
+    "nsd_10mm",
+    "matched",
+)
+
+
+def lesion_cells(lesion: Lesion) -> tuple[str, ...]:
+    """A row of a table under ``LESION_COLUMNS``; an NSD that the rules do not ask for is empty."""
+    numbers = (lesion.volume_mm3, lesion.dice, lesion.hd95_mm, lesion.nsd_05mm, lesion.nsd_10mm)
+    shown = ("" if math.isnan(number) else f"{number:.6g}" for number in numbers)
+    counted = "yes" if lesion.counted else "no"
+    return (lesion.region, str(lesion.number), lesion.kind, counted, *shown, " ".join(map(str, lesion.matched)))
 
 
 def masks_of(labels: NDArray[np.generic], rules: LesionRules) -> dict[str, Mask]:
