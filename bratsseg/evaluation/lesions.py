@@ -33,8 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from bratsseg.evaluation.lesion_parts import Labels, Lesions, joined, merged_parts, parts, without_small
 from bratsseg.evaluation.lesion_rules import LesionRules
-from bratsseg.evaluation.lesions_2024 import Labels, Lesions, joined, merged_parts, parts, without_small
 from bratsseg.evaluation.overlap import UNDEFINED, Mask
 from bratsseg.evaluation.surface_distance import surface_distances, voxel_nsd
 from bratsseg.study.brain import bounding_box
