@@ -68,7 +68,7 @@ def test_a_label_map_on_another_grid_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(affines)
 def test_every_grid_comes_back_through_nrrd_and_nifti(tmp_path, matrix):
     files = export_case(label_map(matrix), scan(matrix), "P1", tmp_path, ["nifti", "slicer"], dialect=BRATS21)
