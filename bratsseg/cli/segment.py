@@ -173,7 +173,8 @@ def _tell(summary: BatchSummary) -> None:
     """The end of a batch in a few lines."""
     total = len(summary.outcomes)
     finished_before = total - summary.computed
-    typer.echo(f"{total} cases ({finished_before} finished before)" if finished_before else f"{total} cases")
+    cases = "1 case" if total == 1 else f"{total} cases"
+    typer.echo(f"{cases} ({finished_before} finished before)" if finished_before else cases)
     for status in ("done", "refused", "failed"):
         typer.echo(f"  {status:<8}{summary.count(status):>6}")
     for status, code, number in summary.reasons():
