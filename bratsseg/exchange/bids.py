@@ -105,6 +105,16 @@ def write_case(
     return files
 
 
+def remove_others(root: Path, kept: Collection[Path]) -> None:
+    """Remove files below ``root`` that only ``write_case`` writes and that are not ``kept``, and folders left empty."""
+    for path in sorted(root.glob("sub-*/**/anat/sub-*_desc-tumour_*seg.*")):
+        if path not in kept:
+            path.unlink(missing_ok=True)
+            for folder in list(path.parents)[: len(path.relative_to(root).parts) - 1]:
+                if not any(folder.iterdir()):
+                    folder.rmdir()
+
+
 def facts_of(dialect: str, record: Mapping[str, object] | None) -> dict[str, object]:
     """What the JSON beside a ``dseg`` says; ``Manual`` only where a record of ours proves that nobody drew it."""
     what = f"Tumour segmentation; values are of dialect {dialect}, named in the TSV beside this file"

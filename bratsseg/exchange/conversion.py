@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from bratsseg.errors import CaseError, UsageError, WriteError
 from bratsseg.evaluation.convention import LENIENT, read_labels, settle_dialects
 from bratsseg.evaluation.labelled import LabelFolder
-from bratsseg.exchange.bids import collisions
+from bratsseg.exchange.bids import collisions, remove_others
 from bratsseg.exchange.finding import Found, LabelMaps, find_label_maps
-from bratsseg.exchange.formats import Export, made_by, write_formats
+from bratsseg.exchange.formats import BIDS_FOLDER, Export, made_by, write_formats
 from bratsseg.exchange.labels import labels_of
 from bratsseg.exchange.translation import Translation
 from bratsseg.study.case import VolumeSource
@@ -99,12 +99,15 @@ def convert_folder(
 def add_bids(results: Path) -> Conversion:
     """Write ``results/bids`` from the records and label maps of our own results: a BIDS data set of every done case.
 
-    Like ``cases.csv`` it is derived from the records and may be written again at any time.
+    Like ``cases.csv`` it is derived from the records and may be written again at any time; a case that is no longer
+    done leaves the data set.
     """
     found = find_label_maps(results)
     if any(item.record is None for item in found.maps):
         raise UsageError(f"{results}: must be results of bratsseg, was a folder of other label maps")
-    return _convert(found, _Plan(results, None, None, ("bids",)), iter)
+    conversion = _convert(found, _Plan(results, None, None, ("bids",)), iter)
+    remove_others(results / BIDS_FOLDER, {file for files in conversion.done.values() for file in files})
+    return conversion
 
 
 def _convert(found: LabelMaps, plan: _Plan, progress: Progress) -> Conversion:

@@ -77,6 +77,18 @@ def test_results_of_a_batch_become_one_data_set(tmp_path):
     assert {path: path.read_bytes() for path in (tmp_path / "bids").rglob("*.*")} == before
 
 
+def test_a_case_that_is_done_no_longer_leaves_the_data_set(tmp_path):
+    for case in ("P1", "sub-2_ses-a"):
+        write_result(tmp_path, case)
+    add_bids(tmp_path)
+    (tmp_path / "bids" / "sub-2" / "notes.txt").write_text("mine")
+    record = tmp_path / "sub-2_ses-a" / "sub-2_ses-a.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"status": "refused", "outputs": {}}))
+    add_bids(tmp_path)
+    assert [path.name for path in (tmp_path / "bids" / "sub-2").iterdir()] == ["notes.txt"]
+    assert len(list((tmp_path / "bids" / "sub-P1").rglob("*.*"))) == 5
+
+
 def test_only_results_of_ours_can_be_made_a_data_set_in_place(tmp_path):
     write_nifti(tmp_path / "P1_seg.nii.gz", label_map().regions[0])
     with pytest.raises(UsageError, match="must be results of bratsseg"):
