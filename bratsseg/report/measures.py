@@ -12,6 +12,7 @@ from typing import Any
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage, optimize
 
 from bratsseg.report.diameters import Diameters, bidimensional
 from bratsseg.report.planes import View, axis_of, fullest, views_of
@@ -26,6 +27,7 @@ ONE_SIDE = 0.9
 """A tumour lies on one side when this share of its volume does."""
 MIDLINE_MM = 10.0
 """Else it lies in the midline when half of it lies within this distance of the middle plane."""
+_MIRROR_STEP_MM = 5.0
 
 
 class Side(StrEnum):
@@ -39,10 +41,13 @@ class Side(StrEnum):
 
 @dataclass(frozen=True)
 class Location:
-    """Where the whole tumour lies. ``share_right`` in [0, 1]; ``centroid`` in RAS mm; ``middle`` names the plane."""
+    """Where the whole tumour lies. ``share_right`` in [0, 1]; ``centroid`` in RAS mm; ``middle`` names the plane.
 
-    side: Side
-    share_right: float
+    ``side`` and ``share_right`` are None when the middle of the head is not known.
+    """
+
+    side: Side | None
+    share_right: float | None
     centroid: tuple[float, float, float]
     middle: str
 
@@ -80,8 +85,8 @@ class Measures:
         where = self.location
         return {
             "regions": {str(region): _region_json(found) for region, found in self.regions.items()},
-            "side": None if where is None else str(where.side),
-            "share_right": None if where is None else round(where.share_right, 3),
+            "side": None if where is None or where.side is None else str(where.side),
+            "share_right": None if where is None or where.share_right is None else round(where.share_right, 3),
             "centroid_ras_mm": None if where is None else [round(value, 1) for value in where.centroid],
             "middle": None if where is None else where.middle,
             "largest_slice": {str(view): index for view, index in self.largest.items()},
@@ -130,12 +135,15 @@ def count_lesions(mask: NDArray[np.bool_], grid: Grid) -> tuple[int, int]:
 def locate(mask: NDArray[np.bool_], grid: Grid, brain: Brain | None = None) -> Location | None:
     """Side and centre of (I, J, K) bool in RAS mm, or None when it is empty or the grid says nothing of the patient.
 
-    The middle is the brain's own plane (``middle_plane``); without a brain it is x = 0 of the scan's coordinates,
-    which is right in template space and only near it elsewhere.
+    The middle is the brain's own plane (``middle_plane``). Without a brain it is x = 0 of the scan's coordinates, and
+    only where that is near the middle of the scan: many files count from a corner, and then no side is given.
     """
     if not grid.physical or not mask.any():
         return None
     x, y, z = _ras(np.argwhere(mask), grid)
+    centroid = (float(x.mean()), float(y.mean()), float(z.mean()))
+    if brain is None and abs(_ras(np.array([grid.shape]) / 2, grid)[0, 0]) > MIDLINE_MM * 2:
+        return Location(None, None, centroid, "")
     offset, by_y, by_z = (0.0, 0.0, 0.0) if brain is None else middle_plane(brain.mask, grid)
     right_of_middle = x - (offset + by_y * y + by_z * z)
     share = float((right_of_middle > 0).mean())
@@ -144,25 +152,33 @@ def locate(mask: NDArray[np.bool_], grid: Grid, brain: Brain | None = None) -> L
     else:
         side = Side.MIDLINE if float((np.abs(right_of_middle) <= MIDLINE_MM).mean()) >= 0.5 else Side.BOTH
     middle = "x = 0 of the scan's coordinates" if brain is None else "the middle plane of the brain"
-    return Location(side, share, (float(x.mean()), float(y.mean()), float(z.mean())), middle)
+    return Location(side, share, centroid, middle)
 
 
 def middle_plane(brain: NDArray[np.bool_], grid: Grid) -> tuple[float, float, float]:
     """The brain's middle plane x = a + b·y + c·z in RAS mm: (a, b, c).
 
-    Least squares through the middles of all rows of brain from left to right, each weighted by its length, so that a
-    turned or tilted head has a turned or tilted middle.
+    The plane about which (I, J, K) bool is most nearly its own mirror image, found from x = the brain's centre on by
+    the simplex method over every few millimetres: a turned or tilted head has a turned or tilted middle.
     """
-    axis = axis_of(grid, View.SAGITTAL)
-    rows = np.moveaxis(brain, axis, -1)
-    filled = rows.any(axis=-1)
-    first = rows.argmax(axis=-1)[filled]
-    last = rows.shape[-1] - 1 - rows[..., ::-1].argmax(axis=-1)[filled]
-    x, y, z = _ras(np.insert(np.argwhere(filled).astype(float), axis, (first + last) / 2, axis=1), grid)
-    weight = np.sqrt(last - first + 1.0)
-    design = np.stack([np.ones_like(y), y, z], axis=1)
-    a, b, c = np.linalg.lstsq(design * weight[:, None], x * weight, rcond=None)[0]
-    return float(a), float(b), float(c)
+    strides = [max(1, round(_MIRROR_STEP_MM / edge)) for edge in grid.spacing or (1.0, 1.0, 1.0)]
+    points = _ras(np.argwhere(brain[:: strides[0], :: strides[1], :: strides[2]]) * strides, grid)
+    centre = points.mean(axis=1, keepdims=True)
+    back = np.linalg.inv(grid.affine)
+    stored = brain.view(np.uint8)
+
+    def unlike_its_mirror(plane: NDArray[np.float64]) -> float:
+        normal = np.array([1.0, -plane[1], -plane[2]])[:, None]
+        distance = (normal * (points - centre)).sum(axis=0) - plane[0]
+        mirrored = points - 2 * distance * normal / (normal**2).sum()
+        voxels = back[:3, :3] @ mirrored + back[:3, 3:]
+        return -float(ndimage.map_coordinates(stored, voxels, np.float32, order=1).mean())
+
+    start = np.array([[0, 0, 0], [4.0, 0, 0], [0, 0.15, 0], [0, 0, 0.15]])
+    options = {"initial_simplex": start, "xatol": 0.02, "fatol": 1e-5, "maxiter": 80}
+    offset, b, c = optimize.minimize(unlike_its_mirror, start[0], method="Nelder-Mead", options=options).x
+    x, y, z = centre[:, 0]
+    return float(x + offset - b * y - c * z), float(b), float(c)
 
 
 def _ras(voxels: NDArray[Any], grid: Grid) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,12 +59,13 @@ def grey_cut(volume: Volume, grid: Grid, plane: Plane, window: Window) -> Grey:
 
     The volume may have a grid of its own: it is then looked up in RAS mm.
     """
-    voxels = plane.voxels()
-    if not volume.grid.same_as(grid):
-        way = np.linalg.inv(volume.grid.affine) @ grid.affine
-        voxels = np.tensordot(way[:3, :3], voxels, axes=1) + way[:3, 3][:, None, None]
     black = (window.low - volume.intercept) / volume.slope
-    stored = ndimage.map_coordinates(volume.voxels, voxels, np.float32, order=1, mode="grid-constant", cval=black)
+    if volume.grid.same_as(grid):
+        stored = _looked_up(volume.voxels, plane, "grid-constant", black)
+    else:
+        way = np.linalg.inv(volume.grid.affine) @ grid.affine
+        voxels = np.tensordot(way[:3, :3], plane.voxels(), axes=1) + way[:3, 3][:, None, None]
+        stored = ndimage.map_coordinates(volume.voxels, voxels, np.float32, order=1, mode="grid-constant", cval=black)
     shown = (stored * volume.slope + volume.intercept - window.low) / (window.high - window.low)
     grey: Grey = np.rint(np.clip(shown, 0.0, 1.0) * 255.0).astype(np.uint8)
     return grey
@@ -77,12 +79,10 @@ def neutral_cut(plane: Plane) -> Grey:
 def outlines(label_map: LabelMap, plane: Plane) -> Codes:
     """The outlines of WT, TC and ET on a plane, (H, W) uint8 codes: 0 where there is none, else 1, 2, 3."""
     layer = np.zeros(plane.shape, dtype=np.uint8)
-    voxels = plane.voxels()
     for code, region in enumerate(Region, start=1):
         if region not in label_map.assessable:
             continue
-        stored = label_map.region(region).view(np.uint8)
-        inside = ndimage.map_coordinates(stored, voxels, np.float32, order=1, mode="nearest") >= 0.5
+        inside = _looked_up(label_map.region(region).view(np.uint8), plane, "nearest") >= 0.5
         kept = ndimage.binary_erosion(inside, iterations=_WIDTH[region], border_value=1)
         layer[inside & ~kept] = code
     return layer
@@ -136,6 +136,14 @@ def jpeg(pixels: Colour, longest: int, quality: int = 82) -> bytes:
 def data_uri(content: bytes, kind: str = "image/png") -> str:
     """Bytes as a ``data:`` address, so that a page needs no other file."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _looked_up(voxels: NDArray[Any], plane: Plane, mode: str, outside: float = 0.0) -> NDArray[np.float32]:
+    """Voxels (I, J, K) of the plane's own grid at its pixels, (H, W) float32, linear within the slice."""
+    slice_ = np.take(voxels, plane.index, axis=plane.axis)
+    places = np.delete(plane.voxels(), plane.axis, axis=0)
+    found: NDArray[np.float32] = ndimage.map_coordinates(slice_, places, np.float32, order=1, mode=mode, cval=outside)
+    return found
 
 
 def _saved(picture: Image.Image, form: str, **options: int) -> bytes:

@@ -88,7 +88,7 @@ def _size(cut: Cut) -> tuple[float, float]:
 def _cell(cut: Cut, scale: float, height: int) -> Image.Image:
     cell = Image.new("RGB", (CELL, height))
     width, own = (max(1, round(size * scale)) for size in _size(cut))
-    shown = Image.fromarray(compose(cut.ground, cut.layer)).resize((width, own), Image.Resampling.LANCZOS)
+    shown = Image.fromarray(compose(cut.ground, cut.layer)).resize((width, own), Image.Resampling.BILINEAR)
     cell.paste(shown, ((CELL - width) // 2, (height - own) // 2))
     draw = ImageDraw.Draw(cell)
     left, up, right, _ = cut.plane.letters

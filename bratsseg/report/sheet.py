@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from xml.sax.saxutils import escape
 
+from reportlab import rl_config
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
@@ -18,6 +19,7 @@ from bratsseg.report.overlay import Colour, jpeg
 from bratsseg.report.picture import latin
 from bratsseg.study.regions import APPEARANCE
 
+rl_config.useA85 = 0  # binary streams: a quarter smaller, and .5 s a page quicker than its encoder in Python
 _EDGE = 14 * mm
 _WIDTH, _HEIGHT = A4[0] - 2 * _EDGE, A4[1] - 2 * _EDGE
 _PICTURES_HEIGHT = 165 * mm
@@ -56,7 +58,8 @@ def _story(facts: CaseFacts, cuts: Colour | None) -> list[Flowable]:
     if not facts.physical:
         story.append(Paragraph(_safe(wording.NO_SIZE), _TEXT))
     elif where is not None:
-        text = f"Side: {wording.side(where)}, told by {where.middle}. Centre: {wording.centre(where)} of the origin."
+        told = f", told by {where.middle}" if where.middle else ""
+        text = f"Side: {wording.side(where)}{told}. Centre: {wording.centre(where)} of the origin."
         story.append(Paragraph(_safe(text), _TEXT))
     story += [Paragraph(_safe(f"Flag: {warning}"), _TEXT) for warning in facts.warnings[:_MOST_FLAGS]]
     if len(facts.warnings) > _MOST_FLAGS:

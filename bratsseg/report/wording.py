@@ -64,10 +64,12 @@ def lesions(found: RegionMeasures) -> str:
 
 
 def side(where: Location) -> str:
-    """The side with the share that lies there."""
-    if where.side in (Side.LEFT, Side.RIGHT) and max(where.share_right, 1 - where.share_right) > 0.995:
-        return str(where.side)
+    """The side with the share that lies there, or why none is given."""
+    if where.side is None or where.share_right is None:
+        return "not given, the middle of the brain is not known"
     larger, share = ("right", where.share_right) if where.share_right >= 0.5 else ("left", 1 - where.share_right)
+    if where.side in (Side.LEFT, Side.RIGHT) and share > 0.995:
+        return str(where.side)
     return f"{where.side} ({share:.0%} of it {larger} of the middle)"
 
 
@@ -85,7 +87,7 @@ def headline(measures: Measures) -> str:
     if not whole.found:
         return "No tumour found"
     parts = [f"{APPEARANCE[Region.WT].name} {answer(whole)}", counted(whole.lesions or 0, "lesion")]
-    if measures.location is not None:
+    if measures.location is not None and measures.location.side is not None:
         parts.append(side(measures.location))
     return ", ".join(parts)
 
