@@ -45,7 +45,7 @@ class ContrastConfig(Config):
     """Solid non-enhancing core; FLAIR and T2 are relative to edema, where it is usually the brighter (.99-1.27)."""
     necrosis: Ranges = Ranges(flair=(0.2, 1.9), t1n=(0.4, 0.82), t1c=(-0.08, 0.1), t2w=(1.5, 3.2))
     """Fluid necrosis: from dark as cerebrospinal fluid to bright with protein on FLAIR."""
-    enhancing: Ranges = Ranges(flair=(0.78, 1.18), t1n=(0.8, 1.02), t1c=(1.12, 2.3), t2w=(0.85, 1.35))
+    enhancing: Ranges = Ranges(flair=(0.62, 1.18), t1n=(0.8, 1.02), t1c=(1.12, 2.3), t2w=(0.85, 1.35))
     """Enhancing tumour; FLAIR and T2 relative to edema; T1ce absolute, the low end likelier (median 1.31)."""
     low_contrast: float = 0.1
     """Share of patients whose edema is hardly brighter than cortex on FLAIR."""
@@ -53,6 +53,8 @@ class ContrastConfig(Config):
     """Share of patients whose core is fluid rather than solid."""
     mixed: float = 0.35
     """Share of patients whose core is part fluid, part solid."""
+    suppressed: float = 0.3
+    """Share of patients whose necrosis is as dark as cerebrospinal fluid on FLAIR."""
     blood: float = 0.08
     """Share of patients with old blood in the core: bright on T1 with and without contrast."""
     texture: Range = (0.3, 1.2)
@@ -101,14 +103,17 @@ def draw_palette(draws: Draws, config: ContrastConfig) -> Palette:
     core[2] = min(core[2], edema[2] * 1.08)
     enhancing = _relative(_tied(draws, config.enhancing), edema)
     enhancing[2] = max(draws.low(config.enhancing.t1c), 1.12 * max(edema[2], core[2]))
+    fluid, necrosis = _tied(draws, config.fluid), list(_tied(draws, config.necrosis))
+    if draws.chance(config.suppressed):
+        necrosis[0] = fluid[0] * draws.uniform((0.9, 1.4))
     cystic, mixed = draws.chance(config.cystic), draws.chance(config.mixed)
     strength = draws.uniform(config.texture)
     return Palette(
         grey=grey,
-        fluid=_tied(draws, config.fluid),
+        fluid=fluid,
         edema=tuple(edema),
         core=tuple(core),
-        necrosis=_tied(draws, config.necrosis),
+        necrosis=tuple(necrosis),
         enhancing=tuple(enhancing),
         fluid_share=draws.uniform((-0.8, 0.8)) if mixed else (-9.0 if cystic else None),
         blood=draws.uniform((0.25, 0.8)) if draws.chance(config.blood) else 0.0,

@@ -29,7 +29,7 @@ class DistractorConfig(Config):
     """Bright choroid plexus with contrast."""
     bright_cortex: float = 0.3
     """Regions of cortex brighter on FLAIR than the rest."""
-    cyst: float = 0.08
+    cyst: float = 0.05
     """A cavity or arachnoid cyst filled with fluid."""
     residue: float = 0.5
     """Skull, fat or meninges left outside the brain by the stripping."""

@@ -52,8 +52,8 @@ class TumourConfig(Config):
     """Share of enhancing cores with solid enhancing patches as well."""
     solid: float = 0.14
     """Share of enhancing cores that enhance throughout; more when small."""
-    outer_shell: float = 0.25
-    """Share of enhancing cores with a non-enhancing shell around the rim."""
+    outer_shell: float = 0.1
+    """Share of enhancing cores with a non-enhancing shell around the rim; more taught that edema near a rim is core."""
     nodule: float = 0.2
     """Share of non-enhancing cores with a small enhancing nodule."""
     push: tuple[float, float] = (0.0, 0.3)
@@ -182,7 +182,7 @@ def _draw_focus(draws: Draws, config: TumourConfig, centre: tuple[float, float, 
         core_radius_mm=core_radius,
         core_rough=(draws.uniform((0.05, 0.3)), draws.uniform((0.03, 0.16))),
         rim_mm=draws.log_normal(config.rim_median_mm, 0.4, (1.2, 9.0)) if enhancing else 0.0,
-        shell_mm=draws.uniform((1.5, 6.0)) if enhancing and draws.chance(config.outer_shell) else 0.0,
+        shell_mm=draws.uniform((1.0, 4.0)) if enhancing and draws.chance(config.outer_shell) else 0.0,
         gaps=draws.uniform((-0.8, 0.5)) if enhancing and draws.chance(config.partial_rim) else None,
         patches=draws.uniform((-0.3, 1.1)) if enhancing and draws.chance(config.patchy) else None,
         patch_mm=draws.uniform((3.5, 9.0)),

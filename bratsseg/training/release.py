@@ -19,7 +19,6 @@ from bratsseg.inference.model import DESCRIPTION, ReleasedModel, WeightFile
 from bratsseg.inference.passes import SlabPass
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
-from bratsseg.synthesis.generator import VERSION
 from bratsseg.tensors.transforms import Preparation
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.run import CHECKPOINT, EXPERIMENT, LOG, VERSIONS
@@ -84,15 +83,16 @@ def _provenance(run: Path, experiment: Experiment, steps: int) -> dict[str, Any]
     with (run / LOG).open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     scores = {key: float(value) for key, value in rows[-1].items() if key.startswith("dice_")}
+    versions = json.loads((run / VERSIONS).read_text(encoding="utf-8"))
     return {
         "data": "synthetic patients only; no patient images",
-        "generator": VERSION,
+        "generator": versions["generator"],
         "seed": experiment.seed,
         "steps": steps,
         "slabs": steps * experiment.trainer.batch_size,
         "hours": round(sum(float(row["seconds"]) for row in rows) / 3600, 2),
         "synthetic_validation": scores,
-        "versions": json.loads((run / VERSIONS).read_text(encoding="utf-8")),
+        "versions": versions,
     }
 
 

@@ -92,7 +92,7 @@ class _Checkpoint(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         beside = self._path.with_name(self._path.name + ".part")
-        trainer.save_checkpoint(beside)
+        trainer.save_checkpoint(beside, weights_only=False)
         beside.replace(self._path)
 
 

@@ -11,7 +11,7 @@ from bratsseg.synthesis.distractors import DistractorConfig
 from bratsseg.synthesis.generator import SynthesisConfig, SyntheticPatient, synthesize_patient
 from bratsseg.synthesis.tumour import TumourConfig
 
-SPACING_MM = 3.0
+SPACING_MM = 4.0
 CHANNEL = {modality: number for number, modality in enumerate(Modality)}
 
 NOTHING = DistractorConfig(
