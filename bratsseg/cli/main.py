@@ -13,8 +13,11 @@ from typing import Annotated
 import typer
 
 from bratsseg import __version__
+from bratsseg.cli.convert import convert
 from bratsseg.cli.evaluate import evaluate
+from bratsseg.cli.export import export
 from bratsseg.cli.models import models
+from bratsseg.cli.report import report
 from bratsseg.cli.segment import AcceptNoFormCodes, AcceptShear, Layout, TrustForm, geometry_policy, segment
 from bratsseg.cli.synthesize import synthesize
 from bratsseg.cli.train import train
@@ -48,7 +51,7 @@ def check(
     raise typer.Exit(run_check(folder, as_json, voxels, layout, policy))
 
 
-for verb in (segment, evaluate, synthesize, train, models):
+for verb in (segment, evaluate, report, convert, export, synthesize, train, models):
     app.command()(verb)
 
 

@@ -63,6 +63,7 @@ def test_brats_to_2021(tmp_path: Path, stem: str, dialect: str, nested: bool) ->
     ("parent", "stem", "dialect"),
     [
         ("train", "BraTS-GLI-00000-000", "brats2023"),
+        ("synthetic", "BraTS-SYN-00000-000", "brats2023"),
         ("train", "BraTS-PED-00002-000", "brats2024-ped"),
         ("ASNR-MICCAI-BraTS2023-PED-Challenge-TrainingData", "BraTS-PED-00002-000", None),
         ("train", "BraTS-MET-00002-000", None),

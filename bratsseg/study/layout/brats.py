@@ -54,7 +54,7 @@ def dialect_of(name: str, folder: Path, root: Path) -> str | None:
     lower = name.lower()
     if not lower.startswith("brats-"):
         return "brats2021"
-    if lower.startswith("brats-gli-"):
+    if lower.startswith(("brats-gli-", "brats-syn-")):  # SYN: synthetic patients of bratsseg
         return "brats2023"
     path = f"{root.name}/{folder.relative_to(root).as_posix()}"
     return "brats2024-ped" if lower.startswith("brats-ped-") and not _YEAR_2023.search(path) else None
