@@ -17,6 +17,7 @@ from bratsseg.batch.names import Names
 from bratsseg.batch.record import CaseRecord, read_record, record_path
 from bratsseg.batch.staging import Staging
 from bratsseg.errors import WriteError
+from bratsseg.exchange.formats import BESIDE
 from bratsseg.study.case import Case
 from bratsseg.study.writing import write_json
 
@@ -84,7 +85,11 @@ def withdraw(name: str, out: Path, staging: Staging) -> None:
 def _outputs_of(record: Path) -> list[Path]:
     """Files beside a record that only bratsseg writes."""
     stem = record.stem
-    own = (f"{stem}_seg.nii.gz", f"{stem}_prob_")
+    own = {f"{stem}{end}" for end in ("_seg.nii.gz", *BESIDE)}
     if not record.parent.is_dir():
         return []
-    return [path for path in record.parent.iterdir() if path.name.startswith(own) and path.name.endswith(".nii.gz")]
+    return [
+        path
+        for path in record.parent.iterdir()
+        if path.name in own or (path.name.startswith(f"{stem}_prob_") and path.name.endswith(".nii.gz"))
+    ]

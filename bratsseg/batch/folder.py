@@ -18,6 +18,7 @@ from bratsseg.batch.staging import Staging
 from bratsseg.batch.step import Outcome, Steps
 from bratsseg.batch.table import TABLE, rebuild_table
 from bratsseg.errors import CaseError, UsageError
+from bratsseg.exchange import add_bids
 from bratsseg.study.case import Case
 from bratsseg.study.layout import find_cases
 
@@ -130,11 +131,19 @@ def segment_cases(
                     watcher.settled(outcome)
         finally:
             _rebuild(out, staging)
+        if "bids" in options.formats:
+            _add_bids(out)
     return BatchSummary(out, tuple(outcomes))
 
 
 def _default_readers(segmenter: Segmenter) -> int:
     return _CPU_READERS if segmenter.runtime.device == "cpu" else _GPU_READERS
+
+
+def _add_bids(out: Path) -> None:
+    """The BIDS data set is derived from the records, as ``cases.csv`` is."""
+    for refused in add_bids(out).refused:
+        log.warning("%s is not in the BIDS data set: %s", refused.file, refused.reason)
 
 
 def _rebuild(out: Path, staging: Staging) -> None:

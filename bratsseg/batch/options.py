@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bratsseg.config import Config
+from bratsseg.exchange import FORMATS
 from bratsseg.study.reading import GeometryPolicy
 
 
@@ -17,6 +18,8 @@ class BatchOptions(Config):
     """Convention of the label values written."""
     probabilities: bool = False
     """Write one 3-D file of probabilities for each region."""
+    formats: tuple[str, ...] = ("nifti",)
+    """Formats of the label map, of ``exchange.FORMATS``; NIfTI is always written."""
     geometry: GeometryPolicy = Field(default_factory=GeometryPolicy)
     """What to do with headers that do not clearly say where the voxels are."""
     layout: str | None = None
@@ -32,10 +35,18 @@ class BatchOptions(Config):
     salt: str | None = Field(default=None, min_length=1)
     """Case ids and file names become hashes of themselves and this text. Never written anywhere."""
 
+    @field_validator("formats")
+    @classmethod
+    def _known(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        if strange := sorted(set(formats) - FORMATS.keys()):
+            raise ValueError(f"formats must be some of {', '.join(FORMATS)}, was {', '.join(strange)}")
+        return formats
+
     def result_relevant(self) -> dict[str, Any]:
         """The choices that a finished case must agree with, as plain values."""
         return {
             "dialect": self.dialect,
             "probabilities": self.probabilities,
+            "formats": sorted({"nifti", *self.formats}),
             "geometry": self.geometry.model_dump(mode="json"),
         }

@@ -20,6 +20,7 @@ from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.record import CaseRecord, InputFile, ModelIdentity, Status, read_record, record_path, stamp
 from bratsseg.batch.staging import Staging
 from bratsseg.errors import CaseError, WriteError
+from bratsseg.exchange import add_label_table, export_case, labels_of
 from bratsseg.study.case import Case, Problem
 from bratsseg.study.checks import inspect
 from bratsseg.study.dialect import get_dialect
@@ -144,6 +145,9 @@ class Steps:
         files = [room / f"{stem}_seg.nii.gz"]
         labels = self._dialect.encode(result.label_map.regions)
         write_label_map(files[0], labels, like, f"{made_by} {self._dialect.name}")
+        add_label_table(files[0], labels_of(self._dialect, result.label_map.assessable))
+        beside = [kind for kind in self._options.formats if kind in ("slicer", "itksnap")]
+        files += export_case(result.label_map, like, name, room, beside, dialect=self._dialect)
         if self._options.probabilities:
             for region in (region for region in Region if region in result.label_map.assessable):
                 files.append(room / f"{stem}_prob_{region}.nii.gz")

@@ -37,9 +37,9 @@ def convert(
     Writes each result below OUT where its source lies below IN, the BIDS data set in OUT/bids, and OUT/conversion.json.
     Exit 0: all converted, 1: some label map was refused, 2: wrong use.
     """
-    from bratsseg.exchange.conversion import convert_folder  # noqa: PLC0415 - `bratsseg --help` stays quick
-    from bratsseg.exchange.formats import parse_formats  # noqa: PLC0415
-    from bratsseg.study.writing import write_json  # noqa: PLC0415
+    from bratsseg.exchange.conversion import convert_folder
+    from bratsseg.exchange.formats import parse_formats
+    from bratsseg.study.writing import write_json
 
     chosen = parse_formats(formats)
     conversion = convert_folder(

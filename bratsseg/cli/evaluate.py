@@ -32,8 +32,8 @@ def evaluate(
     Cases are paired by id. Exit 0: every reference was scored, 1: some case was refused or has no prediction,
     2: wrong use.
     """
-    from bratsseg.evaluation import evaluate_folders, summarise  # noqa: PLC0415 - `bratsseg --help` stays quick
-    from bratsseg.evaluation.tables import SCORES, SUMMARY, write_tables  # noqa: PLC0415
+    from bratsseg.evaluation import evaluate_folders, summarise
+    from bratsseg.evaluation.tables import SCORES, SUMMARY, write_tables
 
     evaluation = evaluate_folders(
         predicted, reference, predicted_dialect, reference_dialect, progress=lambda ids: tqdm(ids, disable=None)

@@ -23,8 +23,8 @@ def export(
     dialect: Annotated[str, typer.Option(help="Convention of the label values that the bundle writes.")] = "brats2023",
 ) -> None:
     """Export a released model for another program: a MONAI bundle, which needs bratsseg where it is used."""
-    from bratsseg.exchange.monai_bundle import export_monai_bundle  # noqa: PLC0415 - imports torch
-    from bratsseg.study.dialect import get_dialect  # noqa: PLC0415
+    from bratsseg.exchange.monai_bundle import export_monai_bundle
+    from bratsseg.study.dialect import get_dialect
 
     files = export_monai_bundle(model, out, dialect=get_dialect(dialect).name)
     typer.echo(f"{kind}: {out}")

@@ -45,7 +45,7 @@ def check(
     accept_shear: AcceptShear = False,
 ) -> None:
     """Say what IN holds, case by case and modality by modality, and what is wrong with it. Writes nothing."""
-    from bratsseg.cli.check import check as run_check  # noqa: PLC0415
+    from bratsseg.cli.check import check as run_check
 
     policy = geometry_policy(trust_form, accept_no_form_codes, accept_shear)
     raise typer.Exit(run_check(folder, as_json, voxels, layout, policy))

@@ -16,7 +16,7 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
 ) -> None:
     """List the models at hand: version, hash, modalities, regions, licence. With NAME, print its card."""
-    from bratsseg.inference.model import ModelFolder, released_models  # noqa: PLC0415 - imports torch
+    from bratsseg.inference.model import ModelFolder, released_models
 
     found = released_models() if name is None else [ModelFolder.find(name)]
     if as_json:

@@ -24,7 +24,7 @@ def report(
 
     Exit 0: every finished case has its report, 1: some have none, 2: wrong use.
     """
-    from bratsseg.report.run import build_reports  # noqa: PLC0415 - `bratsseg --help` stays quick
+    from bratsseg.report.run import build_reports
 
     built = build_reports(out, scans, workers, lambda cases, total: tqdm(cases, total=total, unit="case", disable=None))
     for case, reason in list(built.failed.items())[:_MOST_SHOWN]:

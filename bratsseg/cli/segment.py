@@ -57,6 +57,9 @@ def segment(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also a file of probabilities a region.")
     ] = False,
+    formats: Annotated[
+        str, typer.Option(metavar="LIST", help="Some of nifti,slicer,itksnap,bids with commas between.")
+    ] = "nifti",
     workers: Annotated[int | None, typer.Option(min=1, max=64, metavar="N", help="Studies read ahead at once.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Compute finished cases again.")] = False,
     refusals_ok: Annotated[bool, typer.Option("--refusals-ok", help="Exit 0 even when cases were refused.")] = False,
@@ -73,12 +76,14 @@ def segment(
     Writes OUT/<case>/<case>_seg.nii.gz on the grid of T1ce (else FLAIR), OUT/<case>/<case>.json and OUT/cases.csv.
     Finished cases are not computed again. Exit 0: all done, 1: some refused or failed, 2: wrong use.
     """
-    from bratsseg.batch import BatchOptions, segment_cases  # noqa: PLC0415 - `bratsseg --help` stays quick
-    from bratsseg.cli.progress import Progress  # noqa: PLC0415
+    from bratsseg.batch import BatchOptions, segment_cases
+    from bratsseg.cli.progress import Progress
+    from bratsseg.exchange.formats import parse_formats
 
     choices = {
         "dialect": dialect,
         "probabilities": probabilities,
+        "formats": parse_formats(formats),
         "geometry": geometry_policy(trust_form, accept_no_form_codes, accept_shear),
         "layout": None if layout is None else str(layout),
         "only": only,
@@ -98,7 +103,7 @@ def segment(
     else:
         cases, root, out = _from_folder(folders, options, mask, case_id)
     _keep_memory_flat()
-    from bratsseg.inference import Segmenter  # noqa: PLC0415 - imports torch, after wrong use has been refused
+    from bratsseg.inference import Segmenter
 
     with _stoppable(), Progress() as progress:
         segmenter = Segmenter.load(model, device)
@@ -122,7 +127,7 @@ def geometry_policy(trust_form: str | None, accept_no_form_codes: bool, accept_s
 def _from_folder(
     folders: list[Path], options: BatchOptions, mask: Path | None, case_id: str | None
 ) -> tuple[list[Case], Path, Path]:
-    from bratsseg.batch.folder import choose_cases  # noqa: PLC0415
+    from bratsseg.batch.folder import choose_cases
 
     if len(folders) != 2:
         raise UsageError("segment: must be given IN and OUT, or scans by name (--flair FILE --t1ce FILE) and OUT")
@@ -134,7 +139,7 @@ def _from_folder(
 def _by_hand(
     scans: dict[Modality, Path], mask: Path | None, case_id: str | None, folders: list[Path]
 ) -> tuple[list[Case], Path, Path]:
-    from bratsseg.batch.by_hand import case_by_hand  # noqa: PLC0415
+    from bratsseg.batch.by_hand import case_by_hand
 
     if len(folders) != 1:
         raise UsageError(f"segment: scans by name take one folder, OUT; was {len(folders)}")

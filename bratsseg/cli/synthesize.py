@@ -32,9 +32,9 @@ def synthesize(
 
     They are for trying the software out and for tests, and no evidence of accuracy on real scans.
     """
-    from tqdm import tqdm  # noqa: PLC0415
+    from tqdm import tqdm
 
-    from bratsseg.synthesis.generator import synthesize_patient  # noqa: PLC0415 - imports torch
+    from bratsseg.synthesis.generator import synthesize_patient
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"OUT {out}: must be a folder, was a file")
@@ -44,10 +44,10 @@ def synthesize(
 
 def write_patient(patient: SyntheticPatient, out: Path, name: str, description: str) -> Path:
     """Write a patient of 1 mm in BraTS 2023's names, grid, type and label values; returns its folder."""
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
-    from bratsseg.study.dialect import get_dialect  # noqa: PLC0415
-    from bratsseg.study.writing import write_bytes  # noqa: PLC0415
+    from bratsseg.study.dialect import get_dialect
+    from bratsseg.study.writing import write_bytes
 
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,9 +67,9 @@ def _on_brats_grid(voxels: NDArray[np.int16], brain: NDArray[np.bool_]) -> NDArr
 
     A brain taller than the grid loses its lowest slices, as in a scan whose field of view was set to the vertex.
     """
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
-    from bratsseg.study.brain import bounding_box  # noqa: PLC0415
+    from bratsseg.study.brain import bounding_box
 
     box = bounding_box(brain) or tuple(slice(0, size) for size in brain.shape)
     inside = voxels[box][::-1, ::-1, :]
@@ -82,9 +82,9 @@ def _on_brats_grid(voxels: NDArray[np.int16], brain: NDArray[np.bool_]) -> NDArr
 
 
 def _nifti(voxels: NDArray[np.int16], description: str) -> bytes:
-    import nibabel as nib  # noqa: PLC0415
-    import numpy as np  # noqa: PLC0415
-    from isal import igzip  # noqa: PLC0415
+    import nibabel as nib
+    import numpy as np
+    from isal import igzip
 
     affine = np.diag([-1.0, -1.0, 1.0, 1.0])
     affine[:3, 3] = ORIGIN

@@ -21,7 +21,7 @@ def train(
     """Train a model as CONFIG says."""
     if not config.is_file():
         raise ConfigError(f"config {config}: must be a YAML file, there is none")
-    from bratsseg.training.experiment import Experiment  # noqa: PLC0415 - imports torch
-    from bratsseg.training.run import train as run_training  # noqa: PLC0415
+    from bratsseg.training.experiment import Experiment
+    from bratsseg.training.run import train as run_training
 
     run_training(read_config(Experiment, config, overrides or []), out)

@@ -90,7 +90,7 @@ def _not_ours(folder: Path, files: tuple[Path, ...]) -> Iterator[Path]:
     outputs = _recorded_outputs(folder)
     for file in files:
         stem = stem_of(file)
-        may_be_ours = stem.endswith("_seg") or "_prob_" in stem
+        may_be_ours = stem.endswith(("_seg", "_dseg")) or "_prob_" in stem
         if file.name not in outputs and not (may_be_ours and _carries_mark(file)):
             yield file
 
