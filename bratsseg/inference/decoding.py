@@ -56,10 +56,10 @@ def decode(
 
 
 def _whole_tumour(probability: NDArray[np.float32], voxel_ml: float | None, rules: Decoding) -> NDArray[np.bool_]:
-    whole = probability > rules.thresholds[Region.WT]
-    parts = cc3d.connected_components(whole, connectivity=26)
+    found = probability > rules.thresholds[Region.WT]
+    parts = cc3d.connected_components(found, connectivity=26)
     keep = _parts_to_keep(parts, probability, voxel_ml, rules)
-    whole = keep[parts]
+    whole: NDArray[np.bool_] = keep[parts]
     if rules.fill_holes and whole.any():
         for k in np.flatnonzero(whole.any(axis=(0, 1))):
             whole[:, :, k] = ndimage.binary_fill_holes(whole[:, :, k])

@@ -73,9 +73,14 @@ def run_pass(network: Network, images: Tensor, passes: Passes) -> tuple[Tensor, 
 def _over_slabs(network: Network, images: Tensor, passes: SlabPass) -> Tensor:
     total: Tensor | None = None
     for axis in passes.planes:
-        positions = torch.arange(images.shape[axis + 1]).split(passes.batch)
+        count = images.shape[axis + 1]
         # Batch by batch: all slabs of a head at once would be as many times the head as there are slices in a slab.
-        batches = (torch.stack([slab(images, int(at), passes.slices, axis) for at in part]) for part in positions)
+        batches = (
+            torch.stack(
+                [slab(images, at, passes.slices, axis) for at in range(start, min(start + passes.batch, count))]
+            )
+            for start in range(0, count, passes.batch)
+        )
         logits = torch.cat([network(batch).float() for batch in batches])  # (N, R, A, B)
         logits = torch.movedim(logits, 0, axis + 1)
         total = logits if total is None else total.add_(logits)
