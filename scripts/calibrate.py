@@ -89,7 +89,7 @@ def best(pool: ProcessPoolExecutor, rules: Decoding, field: str, values: tuple[A
 
 def with_rule(rules: Decoding, field: str, value: Any) -> Decoding:
     """``rules`` with one field, or the threshold of one region, changed."""
-    if field in Region:
+    if field in tuple(Region):
         return rules.model_copy(update={"thresholds": {**rules.thresholds, Region(field): value}})
     return rules.model_copy(update={field: value})
 
