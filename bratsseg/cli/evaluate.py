@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
+from bratsseg.errors import UsageError
 from bratsseg.study.regions import Region
 
 if TYPE_CHECKING:
     from bratsseg.evaluation import CaseScores, Evaluation, Summary
+    from bratsseg.evaluation.lesion_rules import LesionRules
     from bratsseg.evaluation.summary import Spread
 
 MOST_ROWS = 60
@@ -23,9 +25,12 @@ def evaluate(
     predicted: Annotated[Path, typer.Argument(metavar="PREDICTED", help="Folder of label maps, ours or anyone's.")],
     reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="Folder of references; may hold the scans.")],
     *,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for scores.csv and summary.json.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for scores.csv, lesions.csv, summary.json.")],
     predicted_dialect: Annotated[str | None, typer.Option(metavar="DIALECT", help=_DIALECT.format("PREDICTED"))] = None,
     reference_dialect: Annotated[str | None, typer.Option(metavar="DIALECT", help=_DIALECT.format("REFERENCE"))] = None,
+    lesions: Annotated[
+        str, typer.Option(metavar="RULES", help="Lesion-wise as BraTS scores it: GLI-2023, MET-2024, …; or none.")
+    ] = "GLI-2023",
 ) -> None:
     """Score label maps against references: Dice, HD95, sensitivity, precision, volumes for WT, TC, ET.
 
@@ -36,7 +41,12 @@ def evaluate(
     from bratsseg.evaluation.tables import SCORES, SUMMARY, write_tables
 
     evaluation = evaluate_folders(
-        predicted, reference, predicted_dialect, reference_dialect, progress=lambda ids: tqdm(ids, disable=None)
+        predicted,
+        reference,
+        predicted_dialect,
+        reference_dialect,
+        progress=lambda ids: tqdm(ids, disable=None),
+        rules=_rules(lesions),
     )
     summary = summarise(evaluation.scores.values())
     write_tables(evaluation, summary, out)
@@ -45,9 +55,21 @@ def evaluate(
     raise typer.Exit(0 if evaluation.complete else 1)
 
 
+def _rules(name: str) -> LesionRules | None:
+    """``GLI-2023`` as rules, or None for none; ``UsageError`` lists the known ones."""
+    from bratsseg.evaluation.lesion_rules import lesion_rules
+
+    if name.lower() == "none":
+        return None
+    challenge, _, year = name.upper().rpartition("-")
+    if not year.isdigit():
+        raise UsageError(f"--lesions {name!r}: must be a challenge and a year, such as GLI-2023, or none")
+    return lesion_rules(challenge, int(year))
+
+
 def report(evaluation: Evaluation, summary: Summary) -> str:
     """The whole evaluation as a text table: cases, means, what was left out and why."""
-    width = max(len("median"), *(len(case) for case in evaluation.scores), 0)
+    width = max(len("lesion-wise mean"), *(len(case) for case in evaluation.scores), 0)
     lines = [f"{'':{width}}  {'Dice':<24}{'HD95 mm'}", f"{'':{width}}" + "".join(f"{r:>8}" for r in [*Region, *Region])]
     if len(evaluation.scores) <= MOST_ROWS:
         lines += [_row(case, scores, width) for case, scores in evaluation.scores.items()]
@@ -55,6 +77,10 @@ def report(evaluation: Evaluation, summary: Summary) -> str:
         numbers = [getattr(summary.regions[region].vol_dice, name) for region in Region]
         distances = [getattr(summary.regions[region].hd95_mm, name) for region in Region]
         lines.append(f"{name:{width}}" + _cells(numbers, 3) + _cells(distances, 2))
+    lesions = [summary.regions[region].lesion_dice.mean for region in Region]
+    if any(mean is not None for mean in lesions):
+        lesion_distances = [summary.regions[region].lesion_hd95_mm.mean for region in Region]
+        lines.append(f"{'lesion-wise mean':{width}}" + _cells(lesions, 3) + _cells(lesion_distances, 2))
     lines += ["", *_remarks(evaluation, summary)]
     return "\n".join(lines)
 

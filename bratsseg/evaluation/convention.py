@@ -75,6 +75,12 @@ def _confirmed(dialect: str, items: list[Labelled], folder: LabelFolder, flag: s
     # BraTS-GLI kept its names when 2024 added 4, the resection cavity.
     if dialect == "brats2023" and 4 in values:
         dialect = "brats2024"
+    # BraTS-PED kept its names when 2024 renumbered the values; only 4, which 2023 has not, tells the years apart.
+    if dialect == "brats2024-ped" and 4 not in values:
+        raise DialectError(
+            f"{folder.root}: names such as {items[0].path.name} stand for 2023's values as well as for 2024's, and "
+            f"the values {_listed(values)} fit both brats2023 and brats2024-ped; say which with {flag}"
+        )
     strange = values - get_dialect(dialect).meaning.keys()
     if strange:
         raise DialectError(

@@ -12,6 +12,7 @@ import numpy as np
 from bratsseg.errors import CaseError, UsageError
 from bratsseg.evaluation.convention import read_labels, settle_dialects
 from bratsseg.evaluation.labelled import Labelled, find_predictions, find_references
+from bratsseg.evaluation.lesion_rules import LesionRules
 from bratsseg.evaluation.scoring import CaseScores, score_case
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.labelmap import LabelMap
@@ -51,12 +52,15 @@ def evaluate_folders(
     reference: Path,
     predicted_dialect: str | None = None,
     reference_dialect: str | None = None,
+    *,
     progress: Callable[[Iterable[str]], Iterable[str]] = iter,
+    rules: LesionRules | None = None,
 ) -> Evaluation:
     """Compare label maps of any program with references of anyone, case by case.
 
     Cases are paired by id. A dialect comes from the argument, from our own record, or from file names that prove it;
-    else ``DialectError``. ``progress`` may wrap the list of case ids (tqdm does).
+    else ``DialectError``. With ``rules`` each case is scored lesion by lesion
+    too. ``progress`` may wrap the list of case ids (tqdm does).
     """
     ours, theirs = find_predictions(predicted), find_references(reference)
     speaks = settle_dialects(ours, predicted_dialect, "--predicted-dialect")
@@ -74,7 +78,7 @@ def evaluate_folders(
     warnings: list[str] = []
     for case in progress(pairs):
         try:
-            scores[case], notes = _compare(ours.maps[case], theirs.maps[case], speaks[case], means[case])
+            scores[case], notes = _compare(ours.maps[case], theirs.maps[case], speaks[case], means[case], rules)
             warnings += notes
         except CaseError as error:
             unscored.append(Unscored(case, "refused", error.code, str(error)))
@@ -90,15 +94,17 @@ def read_label_map(item: Labelled, dialect: str) -> tuple[LabelMap, Volume]:
     return LabelMap(regions, volume.grid, item.assessable & convention.expresses), volume
 
 
-def _compare(ours: Labelled, theirs: Labelled, speaks: str, means: str) -> tuple[CaseScores, tuple[str, ...]]:
+def _compare(
+    ours: Labelled, theirs: Labelled, speaks: str, means: str, rules: LesionRules | None
+) -> tuple[CaseScores, tuple[str, ...]]:
     predicted, _ = read_label_map(ours, speaks)
     reference, volume = read_label_map(theirs, means)
     grid = predicted.grid
     if grid.shape == reference.grid.shape and not grid.same_as(reference.grid) and _lies_nowhere(volume):
         note = f"case {ours.case}: the reference does not say where it lies; the prediction's grid was taken"
-        return score_case(predicted, replace(reference, grid=grid)), (note,)
+        return score_case(predicted, replace(reference, grid=grid), rules), (note,)
     try:
-        return score_case(predicted, reference), ()
+        return score_case(predicted, reference, rules), ()
     except CaseError as error:
         raise type(error)(f"case {ours.case}: {error}") from error
 

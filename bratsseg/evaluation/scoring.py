@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from bratsseg.errors import GridMismatch
+from bratsseg.evaluation.lesion_rules import LesionRules
+from bratsseg.evaluation.lesions import LesionScores, score_lesions
 from bratsseg.evaluation.overlap import UNDEFINED, Mask, dice, precision, sensitivity
 from bratsseg.evaluation.surface import hd95_mm
 from bratsseg.study.brain import bounding_box
@@ -37,14 +39,21 @@ class RegionScores:
 
 @dataclass(frozen=True)
 class CaseScores:
-    """The regions of one case that both label maps can show; the others are named in ``not_assessable``."""
+    """The regions of one case that both label maps can show; the others are named in ``not_assessable``.
+
+    ``lesions`` are the lesion-wise scores of the same regions, when they were asked for and the grid has a size.
+    """
 
     regions: dict[Region, RegionScores]
     not_assessable: tuple[Region, ...] = ()
+    lesions: dict[Region, LesionScores] = field(default_factory=dict)
 
 
-def score_case(predicted: LabelMap, reference: LabelMap) -> CaseScores:
-    """Compare two label maps on one grid; ``GridMismatch`` when their shapes or positions differ."""
+def score_case(predicted: LabelMap, reference: LabelMap, rules: LesionRules | None = None) -> CaseScores:
+    """Compare two label maps on one grid; ``GridMismatch`` when their shapes or positions differ.
+
+    With ``rules`` also lesion by lesion.
+    """
     if not predicted.grid.same_as(reference.grid):
         raise GridMismatch(
             f"prediction and reference must share one grid; shapes {predicted.grid.shape} and {reference.grid.shape}, "
@@ -59,7 +68,19 @@ def score_case(predicted: LabelMap, reference: LabelMap) -> CaseScores:
         for region in Region
         if region in shown
     }
-    return CaseScores(scores, tuple(region for region in Region if region not in shown))
+    lesions = {} if rules is None else _score_lesions(predicted, reference, shown, rules)
+    return CaseScores(scores, tuple(region for region in Region if region not in shown), lesions)
+
+
+def _score_lesions(
+    predicted: LabelMap, reference: LabelMap, shown: frozenset[Region], rules: LesionRules
+) -> dict[Region, LesionScores]:
+    spacing = predicted.grid.spacing
+    if spacing is None or not shown:
+        return {}
+    ours, theirs = ({str(r): label_map.region(r) for r in shown} for label_map in (predicted, reference))
+    found = score_lesions(ours, theirs, spacing, rules)
+    return {region: found[region] for region in Region if region in found}
 
 
 def _score_region(predicted: Mask, reference: Mask, grid: Grid) -> RegionScores:

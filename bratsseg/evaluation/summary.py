@@ -46,6 +46,10 @@ class RegionSummary(Config):
     """Undefined where the reference has none of the region."""
     precision: Spread
     """Undefined where the prediction has none of the region."""
+    lesion_dice: Spread
+    """BraTS lesion-wise Dice; undefined where it was not asked for."""
+    lesion_hd95_mm: Spread
+    """BraTS lesion-wise HD95, with its penalties for missed and false lesions."""
     vol_dice_where_present: Spread
     """Dice over the cases whose reference has the region."""
     false_positive_ml: Spread
@@ -85,6 +89,7 @@ def spread(values: Iterable[float]) -> Spread:
 
 
 def _sum_up(region: Region, cases: Collection[CaseScores]) -> RegionSummary:
+    lesions = [case.lesions[region] for case in cases if region in case.lesions]
     scores: list[RegionScores] = [case.regions[region] for case in cases if region in case.regions]
     return RegionSummary(
         assessed=len(scores),
@@ -93,6 +98,8 @@ def _sum_up(region: Region, cases: Collection[CaseScores]) -> RegionSummary:
         hd95_mm=spread(score.hd95_mm for score in scores),
         sensitivity=spread(score.sensitivity for score in scores),
         precision=spread(score.precision for score in scores),
+        lesion_dice=spread(score.dice for score in lesions),
+        lesion_hd95_mm=spread(score.hd95_mm for score in lesions),
         vol_dice_where_present=spread(score.dice for score in scores if not score.reference_empty),
         false_positive_ml=spread(score.false_positive_ml for score in scores if score.reference_empty),
     )

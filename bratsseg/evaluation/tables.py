@@ -1,4 +1,4 @@
-"""``scores.csv``, one row for each case and region, and ``summary.json``."""
+"""``scores.csv``, a row a case and region; ``lesions.csv``, a row a lesion; and ``summary.json``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 from bratsseg import __version__
 from bratsseg.errors import WriteError
 from bratsseg.evaluation.folders import Evaluation
+from bratsseg.evaluation.lesions import LESION_COLUMNS, LesionScores, lesion_cells
 from bratsseg.evaluation.scoring import RegionScores
 from bratsseg.evaluation.summary import Summary
 from bratsseg.study.writing import write_json, write_text
 
-SCORES, SUMMARY = "scores.csv", "summary.json"
+SCORES, LESIONS, SUMMARY = "scores.csv", "lesions.csv", "summary.json"
 NUMBERS = {
     "vol_dice": "dice",
     "hd95_mm": "hd95_mm",
@@ -25,11 +26,12 @@ NUMBERS = {
     "reference_ml": "reference_ml",
     "false_positive_ml": "false_positive_ml",
 }
-COLUMNS = ("case", "status", "code", "region", *NUMBERS, "reason")
+LESION_NUMBERS = ("lesion_dice", "lesion_hd95_mm")
+COLUMNS = ("case", "status", "code", "region", *NUMBERS, *LESION_NUMBERS, "reason")
 
 
 def write_tables(evaluation: Evaluation, summary: Summary, out: Path) -> None:
-    """Write both files into ``out``, which is made when missing; ``WriteError`` when that fails."""
+    """Write the files into ``out``, which is made when missing; ``WriteError`` when that fails."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -39,15 +41,25 @@ def write_tables(evaluation: Evaluation, summary: Summary, out: Path) -> None:
     except OSError as error:
         raise WriteError(f"{out}: must be a folder that can be written; {error.strerror}") from error
     write_text(out / SCORES, text.getvalue())
+    lesions = io.StringIO()
+    table = csv.writer(lesions, lineterminator="\n")
+    table.writerow(("case", *LESION_COLUMNS))
+    table.writerows(
+        (case, *lesion_cells(lesion))
+        for case, scores in evaluation.scores.items()
+        for region in scores.lesions.values()
+        for lesion in region.lesions
+    )
+    write_text(out / LESIONS, lesions.getvalue())
     write_json(out / SUMMARY, _facts(evaluation, summary))
 
 
 def _rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
     """An empty number is undefined: a side is empty, or a picture's pixels have no size."""
-    blank = ("",) * len(NUMBERS)
+    blank = ("",) * (len(NUMBERS) + len(LESION_NUMBERS))
     for case, scores in evaluation.scores.items():
         for region, found in scores.regions.items():
-            yield (case, "scored", "", region, *_numbers(found), "")
+            yield (case, "scored", "", region, *_numbers(found), *_lesion_numbers(scores.lesions.get(region)), "")
         for region in scores.not_assessable:
             yield (case, "not_assessable", "", region, *blank, "one of the label maps cannot show this region")
     for item in evaluation.unscored:
@@ -58,6 +70,10 @@ def _numbers(scores: RegionScores) -> Iterator[str]:
     for name in NUMBERS.values():
         value = getattr(scores, name)
         yield "" if math.isnan(value) else f"{value:.6g}"
+
+
+def _lesion_numbers(scores: LesionScores | None) -> tuple[str, str]:
+    return ("", "") if scores is None else (f"{scores.dice:.6g}", f"{scores.hd95_mm:.6g}")
 
 
 def _facts(evaluation: Evaluation, summary: Summary) -> dict[str, object]:

@@ -61,6 +61,16 @@ def dices(evaluation) -> dict[str, tuple[float, ...]]:
     }
 
 
+def test_pediatric_names_prove_a_year_only_by_the_value_that_one_year_has(ours, truth):
+    save_ours(ours, "BraTS-PED-00001-000", labels())
+    path = truth / "BraTS-PED-00001-000" / "BraTS-PED-00001-000-seg.nii.gz"
+    save(path, labels())
+    with pytest.raises(DialectError, match="brats2023 and brats2024-ped"):
+        evaluate_folders(ours, truth)
+    save(path, labels(core=2, edema=4, enhancing=1))
+    assert dices(evaluate_folders(ours, truth)) == {"BraTS-PED-00001-000": (1.0, 1.0, 1.0)}
+
+
 def test_our_results_against_studies_of_brats_2021(ours, truth):
     for case in ("BraTS2021_00000", "BraTS2021_00002"):
         save_ours(ours, case, labels())

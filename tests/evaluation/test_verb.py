@@ -34,6 +34,9 @@ def test_the_table_and_the_files(folders):
     assert "2 cases scored; predictions in brats2023, references in brats2021" in result.output
     assert "ET: Dice 1.000 over the 1 cases that have it; elsewhere 0.008 mL predicted" in result.output
     assert "BraTS2021_00002: the prediction has no reference" in result.output
+    lesions = list(csv.DictReader((folders / "out" / "lesions.csv").read_text().splitlines()))
+    assert {(row["case"], row["region"]) for row in lesions} >= {("BraTS2021_00000", "WT"), ("BraTS2021_00000", "ET")}
+    assert "lesion-wise mean" in result.output
     rows = list(csv.DictReader((folders / "out" / "scores.csv").read_text().splitlines()))
     assert [row["region"] for row in rows] == ["WT", "TC", "ET"] * 2 + [""]
     assert (rows[0]["vol_dice"], rows[0]["hd95_mm"], rows[0]["status"]) == ("1", "0", "scored")
