@@ -32,6 +32,11 @@ class Runtime:
             raise UsageError(f"device {wanted!r}: must be auto, cpu or cuda:N with N below {count}, the GPUs at hand")
         return cls(f"cuda:{number or 0}", torch.float16)
 
+    def place(self, network: torch.nn.Module) -> torch.nn.Module:
+        """The network on the device, 2-D weights in the order of memory that bfloat16 and GPUs compute fastest in."""
+        flat = all(weight.ndim <= 4 for weight in network.parameters())
+        return network.to(self.device, memory_format=torch.channels_last if flat else torch.preserve_format)
+
     def autocast(self) -> AbstractContextManager[object]:
         """A context in which the network computes in this runtime's precision."""
         kind = self.device.partition(":")[0]

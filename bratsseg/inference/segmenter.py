@@ -66,7 +66,7 @@ class Segmenter:
     def __init__(self, folder: ModelFolder, runtime: Runtime) -> None:
         self.folder = folder
         self.runtime = runtime
-        self._networks = [network.to(runtime.device) for network in folder.networks()]
+        self._networks = [runtime.place(network) for network in folder.networks()]
 
     @classmethod
     def load(cls, name_or_folder: str | Path = "default", device: str = "auto") -> Segmenter:
