@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -162,8 +162,9 @@ def read_scans(scans: Path, result: Result) -> tuple[Study | None, tuple[str, ..
 
 
 def _found(scans: Path, source: RecordedInput) -> Path:
-    path = scans / source.file
-    if not path.resolve().is_relative_to(scans.resolve()):
+    named = PurePosixPath(source.file)
+    path = scans / named
+    if named.is_absolute() or ".." in named.parts:  # links that the user put into the folder are followed
         raise ReadError("its path leads out of the folder of scans")
     if not path.is_file():
         raise ReadError("there is no such file in the folder of scans")

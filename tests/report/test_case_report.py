@@ -216,6 +216,17 @@ def test_a_scan_that_changed_or_lies_elsewhere_is_not_shown(tmp_path: Path) -> N
     assert "T1ce, axial" in text
 
 
+def test_linked_scans_are_shown(tmp_path: Path) -> None:
+    out, scans, links = tmp_path / "out", tmp_path / "in", tmp_path / "links"
+    folder = write_result(out, "one", head(), tumour(), scans)
+    links.mkdir()
+    (links / "one").symlink_to(scans / "one")
+    build_reports(out, links)
+    text = _Reader((folder / "one_report.html").read_text()).text
+    assert "not shown" not in text
+    assert "FLAIR, axial" in text
+
+
 def test_a_label_map_changed_by_hand_is_measured_and_flagged(tmp_path: Path) -> None:
     study = head()
     folder = write_result(tmp_path, "one", study, tumour())
