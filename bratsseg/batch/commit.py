@@ -18,6 +18,7 @@ from bratsseg.batch.record import CaseRecord, read_record, record_path
 from bratsseg.batch.staging import Staging
 from bratsseg.errors import WriteError
 from bratsseg.exchange.formats import BESIDE
+from bratsseg.report.run import SUFFIXES as REPORT_SUFFIXES
 from bratsseg.study.case import Case
 from bratsseg.study.writing import write_json
 
@@ -85,7 +86,7 @@ def withdraw(name: str, out: Path, staging: Staging) -> None:
 def _outputs_of(record: Path) -> list[Path]:
     """Files beside a record that only bratsseg writes."""
     stem = record.stem
-    own = {f"{stem}{end}" for end in ("_seg.nii.gz", *BESIDE)}
+    own = {f"{stem}{end}" for end in ("_seg.nii.gz", *BESIDE, *REPORT_SUFFIXES)}
     if not record.parent.is_dir():
         return []
     return [

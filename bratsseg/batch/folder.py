@@ -19,6 +19,7 @@ from bratsseg.batch.step import Outcome, Steps
 from bratsseg.batch.table import TABLE, rebuild_table
 from bratsseg.errors import CaseError, UsageError
 from bratsseg.exchange import add_bids
+from bratsseg.report.cohort_report import write_index
 from bratsseg.study.case import Case
 from bratsseg.study.layout import find_cases
 
@@ -131,6 +132,8 @@ def segment_cases(
                     watcher.settled(outcome)
         finally:
             _rebuild(out, staging)
+        if options.report:
+            write_index(out)
         if "bids" in options.formats:
             _add_bids(out)
     return BatchSummary(out, tuple(outcomes))

@@ -20,6 +20,8 @@ class BatchOptions(Config):
     """Write one 3-D file of probabilities for each region."""
     formats: tuple[str, ...] = ("nifti",)
     """Formats of the label map, of ``exchange.FORMATS``; NIfTI is always written."""
+    report: bool = False
+    """Write a page, a picture and a sheet of each case, and an index over all of them."""
     geometry: GeometryPolicy = Field(default_factory=GeometryPolicy)
     """What to do with headers that do not clearly say where the voxels are."""
     layout: str | None = None
@@ -47,6 +49,7 @@ class BatchOptions(Config):
         return {
             "dialect": self.dialect,
             "probabilities": self.probabilities,
+            "report": self.report,
             "formats": sorted({"nifti", *self.formats}),
             "geometry": self.geometry.model_dump(mode="json"),
         }

@@ -21,6 +21,7 @@ from bratsseg.batch.record import CaseRecord, InputFile, ModelIdentity, Status, 
 from bratsseg.batch.staging import Staging
 from bratsseg.errors import CaseError, WriteError
 from bratsseg.exchange import add_label_table, export_case, labels_of
+from bratsseg.report.run import report_case
 from bratsseg.study.case import Case, Problem
 from bratsseg.study.checks import inspect
 from bratsseg.study.dialect import get_dialect
@@ -136,8 +137,16 @@ class Steps:
                 files = self._write_files(work.name, result, reference, room)
                 outputs = {file.name: hash_or_none(file) or "" for file in files}
             record = self._describe(work, "done", result, outputs)
+            if self._options.report:
+                with work.stage("report"):
+                    files += self._report(work, result, record, room)
             publish(record, files, self._out, room, self._staging)
         work.record = record
+
+    def _report(self, work: Work, result: Segmentation, record: CaseRecord, room: Path) -> list[Path]:
+        """The pages of a case. They can be made again, so the record does not list them among the outputs."""
+        prepared, facts = work.prepared, record.model_dump(mode="json")
+        return report_case(prepared.study, result.label_map, facts, room, prepared.brain)
 
     def _write_files(self, name: str, result: Segmentation, like: Volume, room: Path) -> list[Path]:
         stem = name.rpartition("/")[2]

@@ -60,6 +60,9 @@ def segment(
     formats: Annotated[
         str, typer.Option(metavar="LIST", help="Some of nifti,slicer,itksnap,bids with commas between.")
     ] = "nifti",
+    report: Annotated[
+        bool, typer.Option("--report", help="Also a page, a picture and a sheet a case, and OUT/index.html.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(min=1, max=64, metavar="N", help="Studies read ahead at once.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Compute finished cases again.")] = False,
     refusals_ok: Annotated[bool, typer.Option("--refusals-ok", help="Exit 0 even when cases were refused.")] = False,
@@ -83,6 +86,7 @@ def segment(
     choices = {
         "dialect": dialect,
         "probabilities": probabilities,
+        "report": report,
         "formats": parse_formats(formats),
         "geometry": geometry_policy(trust_form, accept_no_form_codes, accept_shear),
         "layout": None if layout is None else str(layout),

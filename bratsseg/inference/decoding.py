@@ -8,9 +8,9 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import ndimage
 
 from bratsseg.config import Config
+from bratsseg.study.brain import bounding_box, reached_from_border
 from bratsseg.study.regions import Region
 
 
@@ -32,7 +32,7 @@ class Decoding(Config):
     et_confidence: float = 0.6
     """ET whose most certain tenth has a lower mean probability is taken back into the core."""
     fill_holes: bool = True
-    """Holes in WT, slice by slice of the last axis, belong to WT."""
+    """Cavities that WT encloses on all sides belong to WT."""
 
 
 def decode(
@@ -60,9 +60,10 @@ def _whole_tumour(probability: NDArray[np.float32], voxel_ml: float | None, rule
     parts = cc3d.connected_components(found, connectivity=26)
     keep = _parts_to_keep(parts, probability, voxel_ml, rules)
     whole: NDArray[np.bool_] = keep[parts]
-    if rules.fill_holes and whole.any():
-        for k in np.flatnonzero(whole.any(axis=(0, 1))):
-            whole[:, :, k] = ndimage.binary_fill_holes(whole[:, :, k])
+    box = bounding_box(whole) if rules.fill_holes else None
+    if box is not None:
+        around = np.pad(whole[box], 1)
+        whole[box] = ~reached_from_border(~around)[1:-1, 1:-1, 1:-1]
     return whole
 
 

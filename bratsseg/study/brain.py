@@ -75,6 +75,17 @@ def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
     return slices[0], slices[1], slices[2]
 
 
+def reached_from_border(free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The voxels of ``free`` (I, J, K) that a path through faces of ``free`` joins with the border of the array."""
+    regions = cc3d.connected_components(free, connectivity=6)
+    outside = np.unique(np.concatenate([face.ravel() for face in _faces(regions)]))
+    reached = np.zeros(int(regions.max()) + 1, dtype=bool)
+    reached[outside] = True
+    reached[0] = False
+    found: NDArray[np.bool_] = reached[regions]
+    return found
+
+
 def _not_air(study: Study) -> NDArray[np.bool_]:
     air: NDArray[np.bool_] | None = None
     for modality in study.modalities:
@@ -83,13 +94,7 @@ def _not_air(study: Study) -> NDArray[np.bool_]:
         air = here if air is None else np.logical_and(air, here, out=air)
     if air is None:
         raise ContentError(f"case {study.case_id}: a brain needs at least one volume, there is none")
-    regions = cc3d.connected_components(air, connectivity=6)
-    outside = np.unique(np.concatenate([face.ravel() for face in _faces(regions)]))
-    is_air = np.zeros(int(regions.max()) + 1, dtype=bool)
-    is_air[outside] = True
-    is_air[0] = False
-    inside: NDArray[np.bool_] = ~is_air[regions]
-    return inside
+    return ~reached_from_border(air)
 
 
 def _air_like(volume: Volume, owner: str) -> NDArray[np.bool_]:

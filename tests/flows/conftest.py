@@ -124,7 +124,7 @@ def written_at(out: Path) -> dict[str, int]:
 
 def strays(out: Path) -> list[str]:
     """Everything in OUT that no user asked for."""
-    wanted = ("_seg.nii.gz", ".json", "cases.csv")
+    wanted = ("_seg.nii.gz", ".json", "cases.csv", "index.html")
     return [path.name for path in out.rglob("*") if path.is_file() and not path.name.endswith(wanted)] + [
         path.name for path in out.rglob(".*")
     ]

@@ -149,6 +149,21 @@ def test_probabilities_come_and_go(studies: Path, tmp_path: Path) -> None:
     assert strays(out) == []
 
 
+def test_pages_and_formats_of_other_programs_come_and_go(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert segment(studies, out, "--report", "--formats", "slicer,itksnap,bids").code == 0
+    beside = {path.name.removeprefix(FIRST) for path in (out / FIRST).iterdir()}
+    assert {"_report.html", "_report.pdf", "_report.png", ".seg.nrrd", ".ctbl", "_itksnap.txt"} <= beside
+    assert f"{FIRST}_report.html" in (out / "index.html").read_text()
+    assert json.loads((out / "bids" / "dataset_description.json").read_text())["DatasetType"] == "derivative"
+    before = written_at(out)
+    segment(studies, out, "--report", "--formats", "slicer,itksnap,bids")
+    assert written_at(out) == before
+    segment(studies, out)
+    assert {path.name.removeprefix(FIRST) for path in (out / FIRST).iterdir()} == {".json", "_seg.nii.gz"}
+    assert segment(studies, tmp_path / "other", "--formats", "dicom").code == 2
+
+
 def test_only_and_limit_choose_cases(studies: Path, tmp_path: Path) -> None:
     assert segment(studies, tmp_path / "one", "--only", f"*{SECOND[-9:]}").code == 0
     assert list(written_at(tmp_path / "one")) == [SECOND]
