@@ -61,7 +61,7 @@ def run_pass(network: Network, images: Tensor, passes: Passes) -> tuple[Tensor, 
     if images[0].numel() > passes.largest_voxels:
         return _over_windows(network, images, passes.fallback), "windows (the box exceeds the tested size)"
     try:
-        return network(images[None])[0].float(), "whole"
+        return network(images[None].to(memory_format=torch.channels_last_3d))[0].float(), "whole"
     except (MemoryError, torch.OutOfMemoryError):
         pass  # leave the handler first: it keeps the failed pass alive
     except RuntimeError as error:

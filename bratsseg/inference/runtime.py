@@ -33,9 +33,9 @@ class Runtime:
         return cls(f"cuda:{number or 0}", torch.float16)
 
     def place(self, network: torch.nn.Module) -> torch.nn.Module:
-        """The network on the device, 2-D weights in the order of memory that bfloat16 and GPUs compute fastest in."""
+        """The network on the device, channels last in memory: bfloat16 convolutions are several times slower else."""
         flat = all(weight.ndim <= 4 for weight in network.parameters())
-        return network.to(self.device, memory_format=torch.channels_last if flat else torch.preserve_format)
+        return network.to(self.device, memory_format=torch.channels_last if flat else torch.channels_last_3d)
 
     def autocast(self) -> AbstractContextManager[object]:
         """A context in which the network computes in this runtime's precision."""
