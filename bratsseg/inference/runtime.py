@@ -35,7 +35,9 @@ class Runtime:
     def place(self, network: torch.nn.Module) -> torch.nn.Module:
         """The network on the device, channels last in memory: bfloat16 convolutions are several times slower else."""
         flat = all(weight.ndim <= 4 for weight in network.parameters())
-        return network.to(self.device, memory_format=torch.channels_last if flat else torch.channels_last_3d)
+        order = torch.channels_last if flat else torch.channels_last_3d
+        network.to(self.device).to(memory_format=order)  # type: ignore[call-overload]  # torch's stubs lack it
+        return network
 
     def autocast(self) -> AbstractContextManager[object]:
         """A context in which the network computes in this runtime's precision."""
