@@ -97,13 +97,16 @@ class ModelFolder:
 
     @classmethod
     def find(cls, name_or_folder: str | Path) -> ModelFolder:
-        """The model at a folder, or the shipped one of that name; ``ModelError`` lists what there is."""
+        """The shipped model of that name, else the one at a folder; ``ModelError`` lists what there is.
+
+        A name always means the shipped model, whatever folders lie about; ``./default`` means the folder.
+        """
+        name = str(name_or_folder)
+        if name in shipped_names() and not isinstance(name_or_folder, Path):
+            return cls(SHIPPED / name)
         folder = Path(name_or_folder)
         if (folder / DESCRIPTION).is_file():
             return cls(folder)
-        name = str(name_or_folder)
-        if name in shipped_names():
-            return cls(SHIPPED / name)
         raise ModelError(
             f"model {name!r}: must be one of {', '.join(shipped_names())}, or a folder that holds {DESCRIPTION}"
         )

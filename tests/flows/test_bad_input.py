@@ -174,6 +174,9 @@ class _Nobody:
 
 @pytest.mark.skipif(sys.platform == "win32" or os.getuid() != 0, reason="unreadable file: only root can become nobody")
 def test_a_file_that_may_not_be_read_is_refused(public_folder: Path) -> None:
+    closed = [place for place in Path(__file__).resolve().parents if not place.stat().st_mode & 0o001]
+    if closed:
+        pytest.skip(f"unreadable file: only root may enter {closed[0]}, so nobody can load the model")
     write_cases(public_folder / "in", 2)
     _flair(public_folder / "in" / BAD).chmod(0)
     process = child(public_folder / "in", public_folder / "out", before=_become_nobody(public_folder))

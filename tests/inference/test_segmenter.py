@@ -137,6 +137,13 @@ def test_an_unknown_key_in_a_description_is_refused(small_model):
         Segmenter.load(small_model)
 
 
+def test_a_folder_called_as_a_shipped_model_does_not_stand_in_for_it(small_model, monkeypatch):
+    shutil.copytree(small_model, small_model.parent / "flair-threshold")
+    monkeypatch.chdir(small_model.parent)
+    assert Segmenter.load("flair-threshold").model.name == "flair-threshold"
+    assert Segmenter.load("./flair-threshold").model.name == "small"
+
+
 def test_an_unknown_model_lists_the_shipped_ones():
     with pytest.raises(ModelError, match="flair-threshold"):
         Segmenter.load("no-such-model")
