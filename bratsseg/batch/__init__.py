@@ -5,7 +5,7 @@ from __future__ import annotations
 from bratsseg.batch.commit import Fingerprint, is_done
 from bratsseg.batch.folder import BatchSummary, segment_cases, segment_folder
 from bratsseg.batch.options import BatchOptions
-from bratsseg.batch.record import CaseRecord, read_record
+from bratsseg.study.record import CaseRecord, read_record
 
 __all__ = [
     "BatchOptions",

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 from bratsseg.batch.names import Names
-from bratsseg.batch.record import InputFile
 from bratsseg.study.case import Case
+from bratsseg.study.record import InputFile
 
 
 def describe_inputs(case: Case, names: Names) -> dict[str, InputFile]:

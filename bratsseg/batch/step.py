@@ -13,11 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bratsseg import __version__
 from bratsseg.batch.commit import Fingerprint, finished_record, publish, withdraw
 from bratsseg.batch.inputs import describe_inputs, hash_or_none
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
-from bratsseg.batch.record import CaseRecord, InputFile, ModelIdentity, Status, read_record, record_path, stamp
 from bratsseg.batch.staging import Staging
 from bratsseg.errors import CaseError, WriteError
 from bratsseg.exchange import add_label_table, export_case, labels_of
@@ -27,6 +27,7 @@ from bratsseg.study.checks import inspect
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.reading import read_study
 from bratsseg.study.reading.study import error_of
+from bratsseg.study.record import CaseRecord, InputFile, ModelIdentity, Status, read_record, record_path, stamp
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Volume
 from bratsseg.study.writing import write_label_map, write_probability
@@ -174,7 +175,7 @@ class Steps:
                 "facts": result.facts,
             }
         return CaseRecord(
-            bratsseg=stamp(),
+            bratsseg=stamp(__version__),
             case=work.name,
             status=status,
             model=self._model,

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bratsseg.batch.record import CaseRecord, read_record
 from bratsseg.batch.staging import PREFIX, Staging
+from bratsseg.study.record import CaseRecord, read_record
 from bratsseg.study.regions import Region
 from bratsseg.study.writing import write_text
 

@@ -10,10 +10,10 @@ from bratsseg.errors import CaseError
 from bratsseg.report import wording
 from bratsseg.report.gallery import Gallery, build_gallery
 from bratsseg.report.measures import Measures, measure
-from bratsseg.report.result import Result
 from bratsseg.study.brain import Brain, find_brain
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality
+from bratsseg.study.record import CaseRecord
 from bratsseg.study.regions import APPEARANCE, Region
 from bratsseg.study.volume import Study
 
@@ -38,7 +38,7 @@ class RegionRow:
 class CaseFacts:
     """One case: the record, what was measured, the pictures, and what the reader should know."""
 
-    result: Result
+    result: CaseRecord
     measures: Measures
     physical: bool
     gallery: Gallery
@@ -74,7 +74,7 @@ class CaseFacts:
 
 
 def gather(
-    result: Result,
+    result: CaseRecord,
     label_map: LabelMap,
     study: Study | None,
     brain: Brain | None = None,

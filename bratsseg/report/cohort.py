@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from bratsseg.report import wording
-from bratsseg.report.result import Result, find_results
+from bratsseg.report.result import find_results
+from bratsseg.study.record import CaseRecord
 from bratsseg.study.regions import Region
 
 MEASURES, PAGE, SMALL = "_report.json", "_report.html", "_report_small.jpg"
@@ -72,7 +73,7 @@ def read_rows(out: Path, unreported: Mapping[str, str]) -> Iterator[CohortRow]:
             yield _done(out, folder, result)
 
 
-def _done(out: Path, folder: Path, result: Result) -> CohortRow:
+def _done(out: Path, folder: Path, result: CaseRecord) -> CohortRow:
     measures = _measures(folder, result)
     there = {name for name in (PAGE, SMALL) if (folder / f"{folder.name}{name}").is_file()}
     address = "/".join(quote(part, safe="") for part in (*folder.relative_to(out).parts, folder.name))
@@ -88,7 +89,7 @@ def _done(out: Path, folder: Path, result: Result) -> CohortRow:
     )
 
 
-def _measures(folder: Path, result: Result) -> dict[str, Any] | None:
+def _measures(folder: Path, result: CaseRecord) -> dict[str, Any] | None:
     """The measures that a report left beside the record, unless they speak of another label map."""
     try:
         values = json.loads((folder / f"{folder.name}{MEASURES}").read_bytes())
@@ -98,7 +99,7 @@ def _measures(folder: Path, result: Result) -> dict[str, Any] | None:
     return values if known else None
 
 
-def _from_record(result: Result) -> dict[str, dict[str, Any]]:
+def _from_record(result: CaseRecord) -> dict[str, dict[str, Any]]:
     hidden = result.unanswered()
     return {
         str(region): {"assessable": region not in hidden, "volume_ml": result.volumes_ml.get(region)}
@@ -106,5 +107,5 @@ def _from_record(result: Result) -> dict[str, dict[str, Any]]:
     }
 
 
-def _model(result: Result) -> str:
+def _model(result: CaseRecord) -> str:
     return f"{result.model.name} {result.model.version} ({result.model.sha256[:12]})"

@@ -3,135 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from bratsseg.config import Config
 from bratsseg.errors import CaseError, ReadError
 from bratsseg.study.case import Case, VolumeSource
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import GeometryPolicy, read_reference, read_study
+from bratsseg.study.record import CaseRecord, InputFile, read_record
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study
 
-SCHEMA = 1
 
-
-class _Recorded(Config):
-    """A part of a record. Keys that a report does not show are passed over: a record may grow."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class RecordedInput(_Recorded):
-    """One input file."""
-
-    file: str
-    """Path below IN."""
-    sha256: str | None = None
-    """Hash of the file's bytes; None when it could not be read."""
-    channel: int | None = None
-    """Which volume of a 4-D file."""
-
-
-class RecordedModel(_Recorded):
-    """Which model made the result."""
-
-    name: str
-    """What ``--model`` calls it."""
-    version: str
-    """Its version."""
-    sha256: str
-    """Hash over its description and weights."""
-
-
-class Result(_Recorded):
-    """What a report shows of a record."""
-
-    bratsseg: dict[str, Any]
-    """``schema`` of the record and ``version`` of the software."""
-    case: str
-    """The case's id."""
-    status: str
-    """done, refused or failed."""
-    code: str = ""
-    """Stable name of the reason; empty when done."""
-    reason: str = ""
-    """The reason in words."""
-    stage: str | None = None
-    """The stage that refused or failed."""
-    model: RecordedModel
-    """The model."""
-    dialect: str
-    """Convention of the label values in the label map."""
-    versions: dict[str, str] = Field(default_factory=dict)
-    """Of Python and the packages that results depend on."""
-    options: dict[str, Any] = Field(default_factory=dict)
-    """The options that change results."""
-    inputs: dict[str, RecordedInput] = Field(default_factory=dict)
-    """By modality, and ``mask``."""
-    outputs: dict[str, str] = Field(default_factory=dict)
-    """SHA-256 of each file beside the record."""
-    volumes_ml: dict[str, float | None] = Field(default_factory=dict)
-    """By region; None when it is not assessable or the scan has no physical size."""
-    not_assessable: dict[str, str] = Field(default_factory=dict)
-    """Regions that were not looked for, with the reason."""
-    warnings: tuple[str, ...] = ()
-    """What the reader should know."""
-    facts: dict[str, Any] = Field(default_factory=dict)
-    """How the segmentation came about."""
-
-    @property
-    def stem(self) -> str:
-        """What the case's files are called."""
-        return self.case.rpartition("/")[2]
-
-    @property
-    def label_file(self) -> str:
-        """Name of the label map beside the record."""
-        return f"{self.stem}_seg.nii.gz"
-
-    def unanswered(self) -> dict[Region, str]:
-        """Regions that the label map cannot show, with the reason."""
-        reasons = {region: self.not_assessable[region] for region in Region if region in self.not_assessable}
-        for region in Region:
-            if region not in reasons and region not in get_dialect(self.dialect).expresses:
-                reasons[region] = f"label values of dialect {self.dialect} cannot store it"
-        return reasons
-
-
-def parse_result(values: Mapping[str, Any]) -> Result | None:
-    """A record's values as a ``Result``, or None when they are no record that this version understands."""
-    try:
-        result = Result.model_validate(values)
-    except ValidationError:
-        return None
-    return result if result.bratsseg.get("schema") == SCHEMA else None
-
-
-def find_results(out: Path) -> Iterator[tuple[Path, Result]]:
+def find_results(out: Path) -> Iterator[tuple[Path, CaseRecord]]:
     """Every case folder below OUT with its record, in the order of their paths; hidden folders are passed over."""
     for place, inside, files in os.walk(out):
         inside[:] = sorted(name for name in inside if not name.startswith("."))
         folder = Path(place)
         if f"{folder.name}.json" not in files:
             continue
-        try:
-            values = json.loads((folder / f"{folder.name}.json").read_bytes())
-        except (OSError, ValueError, RecursionError):
-            continue
-        if isinstance(values, dict) and (result := parse_result(values)) is not None:
+        if (result := read_record(folder / f"{folder.name}.json")) is not None:
             yield folder, result
 
 
-def read_label_map(folder: Path, result: Result) -> tuple[LabelMap, tuple[str, ...]]:
+def read_label_map(folder: Path, result: CaseRecord) -> tuple[LabelMap, tuple[str, ...]]:
     """The label map of a done case, and a warning when it is not the file that the record speaks of."""
     path = folder / result.label_file
     volume = read_reference(path, f"case {result.case}: label map", _policy(result))
@@ -142,7 +42,7 @@ def read_label_map(folder: Path, result: Result) -> tuple[LabelMap, tuple[str, .
     return LabelMap(regions, volume.grid, frozenset(Region) - result.unanswered().keys()), note
 
 
-def read_scans(scans: Path, result: Result) -> tuple[Study | None, tuple[str, ...]]:
+def read_scans(scans: Path, result: CaseRecord) -> tuple[Study | None, tuple[str, ...]]:
     """The scans of a case as far as they still lie below ``scans`` unchanged, and what is not shown and why."""
     sources: dict[Modality, VolumeSource] = {}
     notes = []
@@ -161,7 +61,7 @@ def read_scans(scans: Path, result: Result) -> tuple[Study | None, tuple[str, ..
     return study, tuple(notes)
 
 
-def _found(scans: Path, source: RecordedInput) -> Path:
+def _found(scans: Path, source: InputFile) -> Path:
     named = PurePosixPath(source.file)
     path = scans / named
     if named.is_absolute() or ".." in named.parts:  # links that the user put into the folder are followed
@@ -173,7 +73,7 @@ def _found(scans: Path, source: RecordedInput) -> Path:
     return path
 
 
-def _policy(result: Result) -> GeometryPolicy:
+def _policy(result: CaseRecord) -> GeometryPolicy:
     try:
         return GeometryPolicy.model_validate(result.options.get("geometry", {}))
     except ValidationError:

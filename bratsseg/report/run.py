@@ -16,10 +16,11 @@ from bratsseg.report.case_report import case_page
 from bratsseg.report.cohort import MEASURES, PAGE, SMALL
 from bratsseg.report.cohort_report import write_index
 from bratsseg.report.picture import case_png, mosaic, small_jpeg
-from bratsseg.report.result import Result, find_results, parse_result, read_label_map, read_scans
+from bratsseg.report.result import find_results, read_label_map, read_scans
 from bratsseg.report.sheet import case_pdf
 from bratsseg.study.brain import Brain
 from bratsseg.study.labelmap import LabelMap
+from bratsseg.study.record import CaseRecord, parse_record
 from bratsseg.study.volume import Study
 from bratsseg.study.writing import write_bytes, write_json, write_text
 
@@ -45,7 +46,7 @@ def report_case(
     ``record`` is the case's record as plain values, with the hash of its label map in ``outputs``; ``brain``, when at
     hand, saves looking for it. Raises ``WriteError``, and ``CaseError`` when ``record`` is none.
     """
-    result = parse_result(record)
+    result = parse_record(record)
     if result is None:
         raise CaseError("a report needs a record of this version; make the result again")
     return _write(gather(result, label_map, study, brain), folder, result.stem)
@@ -135,7 +136,7 @@ def _write(facts: CaseFacts, folder: Path, stem: str) -> list[Path]:
 
 
 def _measures_json(facts: CaseFacts) -> dict[str, Any]:
-    result: Result = facts.result
+    result: CaseRecord = facts.result
     return {
         "case": result.case,
         "made_for": result.outputs.get(result.label_file),

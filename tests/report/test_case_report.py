@@ -18,12 +18,12 @@ from bratsseg.report import wording
 from bratsseg.report.case_facts import gather
 from bratsseg.report.case_report import case_page
 from bratsseg.report.picture import case_png, mosaic
-from bratsseg.report.result import parse_result
 from bratsseg.report.run import SUFFIXES, build_reports, report_case
 from bratsseg.report.sheet import case_pdf
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality
+from bratsseg.study.record import parse_record
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study, Volume
 from tests.report.results import SHAPE, head, make_record, picture_study, tumour, write_result
@@ -63,7 +63,7 @@ class _Reader(HTMLParser):
 
 
 def page_of(study: Study | None, label_map: LabelMap, **changes: object) -> _Reader:
-    result = parse_result(make_record(str(changes.pop("case", "case-1")), **changes))
+    result = parse_record(make_record(str(changes.pop("case", "case-1")), **changes))
     assert result is not None
     return _Reader(case_page(gather(result, label_map, study)))
 
@@ -118,7 +118,7 @@ def test_a_dialect_that_cannot_store_a_region_says_so() -> None:
 
 def test_a_picture_gets_neither_mm_nor_ml() -> None:
     study, label_map = picture_study()
-    result = parse_result(make_record("slice", facts={"brain_ml": None, "pass": "whole"}, not_assessable=NEEDS))
+    result = parse_record(make_record("slice", facts={"brain_ml": None, "pass": "whole"}, not_assessable=NEEDS))
     assert result is not None
     facts = gather(result, label_map, study)
     text = _Reader(case_page(facts)).text
@@ -137,7 +137,7 @@ def test_a_hostile_name_stays_a_name(name: str) -> None:
     page = page_of(study, map_on(study), case=name, warnings=[name], inputs=inputs, not_assessable={"ET": name})
     assert page.words.count(name) >= 2  # heading and warning: as text
     assert not {"script", "b-", "iframe"} & set(page.tags)
-    result = parse_result(make_record(name, warnings=[name] * 30, inputs=inputs))
+    result = parse_record(make_record(name, warnings=[name] * 30, inputs=inputs))
     assert result is not None
     facts = gather(result, map_on(study), study)
     assert case_pdf(facts, None).count(b"/Type /Page\n") == 1
@@ -165,7 +165,7 @@ def test_thick_slices_have_their_volume_and_diameters() -> None:
 
 def test_equal_facts_give_equal_files() -> None:
     study = head()
-    result = parse_result(make_record("case-1"))
+    result = parse_record(make_record("case-1"))
     assert result is not None
     made = []
     for _ in range(2):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
-from bratsseg import __version__
 from bratsseg.config import Config
+from bratsseg.study.dialect import get_dialect
+from bratsseg.study.regions import Region
 
 SCHEMA = 1
 Status = Literal["done", "refused", "failed"]
@@ -19,7 +21,7 @@ class InputFile(Config):
 
     file: str
     """Path below IN."""
-    sha256: str | None
+    sha256: str | None = None
     """Hash of the file's bytes."""
     size: int | None = None
     """Bytes; with ``mtime_ns`` the quick way to see that nothing changed."""
@@ -41,7 +43,9 @@ class ModelIdentity(Config):
 
 
 class CaseRecord(Config):
-    """The record of one case: what came of it and from what."""
+    """The record of one case: what came of it and from what. Keys of a later version are passed over."""
+
+    model_config = ConfigDict(extra="ignore")
 
     bratsseg: dict[str, Any]
     """``schema`` of this record and ``version`` of the software."""
@@ -59,11 +63,11 @@ class CaseRecord(Config):
     """The model."""
     dialect: str
     """Convention of the label values in the outputs."""
-    versions: dict[str, str]
+    versions: dict[str, str] = Field(default_factory=dict)
     """Of Python and the packages that results depend on."""
-    options: dict[str, Any]
+    options: dict[str, Any] = Field(default_factory=dict)
     """The options that change results."""
-    inputs: dict[str, InputFile]
+    inputs: dict[str, InputFile] = Field(default_factory=dict)
     """By modality, and ``mask``."""
     outputs: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of each file beside this record."""
@@ -80,6 +84,24 @@ class CaseRecord(Config):
     facts: dict[str, Any] = Field(default_factory=dict)
     """How the segmentation came about."""
 
+    @property
+    def stem(self) -> str:
+        """What the case's files are called."""
+        return self.case.rpartition("/")[2]
+
+    @property
+    def label_file(self) -> str:
+        """Name of the label map beside the record."""
+        return f"{self.stem}_seg.nii.gz"
+
+    def unanswered(self) -> dict[Region, str]:
+        """Regions that the label map cannot show, with the reason."""
+        reasons = {region: self.not_assessable[region] for region in Region if region in self.not_assessable}
+        for region in Region:
+            if region not in reasons and region not in get_dialect(self.dialect).expresses:
+                reasons[region] = f"label values of dialect {self.dialect} cannot store it"
+        return reasons
+
 
 def record_path(out: Path, name: str) -> Path:
     """Where the record of the case called ``name`` lies."""
@@ -90,12 +112,23 @@ def record_path(out: Path, name: str) -> Path:
 def read_record(path: Path) -> CaseRecord | None:
     """The record at ``path``, or None when there is none that this version understands."""
     try:
-        record = CaseRecord.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        return _understood(CaseRecord.model_validate_json(path.read_bytes()))
+    except (OSError, ValidationError, RecursionError):
         return None
+
+
+def parse_record(values: Mapping[str, Any]) -> CaseRecord | None:
+    """Plain values as a record, or None when they are none that this version understands."""
+    try:
+        return _understood(CaseRecord.model_validate(values))
+    except ValidationError:
+        return None
+
+
+def _understood(record: CaseRecord) -> CaseRecord | None:
     return record if record.bratsseg.get("schema") == SCHEMA else None
 
 
-def stamp() -> dict[str, Any]:
-    """What a record of this version says of itself."""
-    return {"schema": SCHEMA, "version": __version__}
+def stamp(version: str) -> dict[str, Any]:
+    """What a record made by this ``version`` of the software says of itself."""
+    return {"schema": SCHEMA, "version": version}
