@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bratsseg.batch.inputs import hash_or_none, same_inputs
+from bratsseg.batch.inputs import same_inputs
 from bratsseg.batch.names import Names
 from bratsseg.batch.staging import Staging
 from bratsseg.errors import WriteError
 from bratsseg.exchange.formats import BESIDE
 from bratsseg.report.run import SUFFIXES as REPORT_SUFFIXES
 from bratsseg.study.case import Case
-from bratsseg.study.record import CaseRecord, read_record, record_path
+from bratsseg.study.record import CaseRecord, hash_or_none, read_record, record_path
 from bratsseg.study.writing import write_json
 
 

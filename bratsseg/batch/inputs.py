@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from bratsseg.batch.names import Names
 from bratsseg.study.case import Case
-from bratsseg.study.record import InputFile
+from bratsseg.study.record import InputFile, hash_or_none
 
 
 def describe_inputs(case: Case, names: Names) -> dict[str, InputFile]:
@@ -42,15 +41,6 @@ def same_inputs(recorded: dict[str, InputFile], case: Case, names: Names) -> boo
         if hashed[path] != before.sha256:
             return False
     return True
-
-
-def hash_or_none(path: Path) -> str | None:
-    """SHA-256 of a file's bytes, or None when it cannot be read."""
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return None
 
 
 def _input_files(case: Case) -> list[tuple[str, Path, int | None]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bratsseg import __version__
 from bratsseg.batch.commit import Fingerprint, finished_record, publish, withdraw
-from bratsseg.batch.inputs import describe_inputs, hash_or_none
+from bratsseg.batch.inputs import describe_inputs
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.staging import Staging
@@ -27,7 +27,16 @@ from bratsseg.study.checks import inspect
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.reading import read_study
 from bratsseg.study.reading.study import error_of
-from bratsseg.study.record import CaseRecord, InputFile, ModelIdentity, Status, read_record, record_path, stamp
+from bratsseg.study.record import (
+    CaseRecord,
+    InputFile,
+    ModelIdentity,
+    Status,
+    hash_or_none,
+    read_record,
+    record_path,
+    stamp,
+)
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Volume
 from bratsseg.study.writing import write_label_map, write_probability

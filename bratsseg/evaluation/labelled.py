@@ -15,8 +15,8 @@ from bratsseg.study.layout import find_cases
 from bratsseg.study.layout.brats import dialect_of, family_id
 from bratsseg.study.layout.draft import assemble, read_names
 from bratsseg.study.layout.listing import list_images
-from bratsseg.study.layout.roles import Role, key_of, role_of, stem_of
-from bratsseg.study.modality import candidates, words
+from bratsseg.study.layout.roles import Role, key_of, role_of, says_something, stem_of
+from bratsseg.study.modality import words
 from bratsseg.study.regions import Region
 
 _PREDICTED = {"pred", "preds", "prediction", "predicted"}
@@ -89,7 +89,7 @@ def _by_name(folder: Path, scans: Iterable[Path]) -> list[Labelled]:
     files = [file for files in listing.folders.values() for file in files]
     said = [file for file in files if _says_label_map(stem_of(file))]
     taken = set(scans)
-    silent = [file for file in files if file not in taken and not _says_anything(stem_of(file))]
+    silent = [file for file in files if file not in taken and not says_something(stem_of(file))]
     return [_labelled(file, folder) for file in (said or silent)]
 
 
@@ -141,10 +141,6 @@ def _records(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 def _says_label_map(stem: str) -> bool:
     role = role_of(stem)
     return role is Role.REFERENCE or (role is Role.DERIVED and bool(_PREDICTED & set(words(stem))))
-
-
-def _says_anything(stem: str) -> bool:
-    return role_of(stem) is not None or bool(candidates(stem))
 
 
 def _names(items: list[Labelled], folder: Path) -> list[str]:

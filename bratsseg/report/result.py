@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -15,7 +14,7 @@ from bratsseg.study.dialect import get_dialect
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import GeometryPolicy, read_reference, read_study
-from bratsseg.study.record import CaseRecord, InputFile, read_record
+from bratsseg.study.record import CaseRecord, InputFile, hash_or_none, read_record
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study
 
@@ -37,7 +36,7 @@ def read_label_map(folder: Path, result: CaseRecord) -> tuple[LabelMap, tuple[st
     volume = read_reference(path, f"case {result.case}: label map", _policy(result))
     dialect = get_dialect(result.dialect)
     regions = dialect.decode(volume.voxels, f"case {result.case}: {path.name}")
-    changed = _sha256(path) != result.outputs.get(path.name)
+    changed = hash_or_none(path) != result.outputs.get(path.name)
     note = ("the label map was changed after it was made; this report shows it as it is now",) if changed else ()
     return LabelMap(regions, volume.grid, frozenset(Region) - result.unanswered().keys()), note
 
@@ -68,7 +67,7 @@ def _found(scans: Path, source: InputFile) -> Path:
         raise ReadError("its path leads out of the folder of scans")
     if not path.is_file():
         raise ReadError("there is no such file in the folder of scans")
-    if _sha256(path) != source.sha256:
+    if hash_or_none(path) != source.sha256:
         raise ReadError("the scan is not the one that was segmented")
     return path
 
@@ -78,11 +77,3 @@ def _policy(result: CaseRecord) -> GeometryPolicy:
         return GeometryPolicy.model_validate(result.options.get("geometry", {}))
     except ValidationError:
         return GeometryPolicy()
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -132,3 +133,12 @@ def _understood(record: CaseRecord) -> CaseRecord | None:
 def stamp(version: str) -> dict[str, Any]:
     """What a record made by this ``version`` of the software says of itself."""
     return {"schema": SCHEMA, "version": version}
+
+
+def hash_or_none(path: Path) -> str | None:
+    """SHA-256 of a file's bytes, or None when it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None

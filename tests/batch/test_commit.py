@@ -13,10 +13,9 @@ import pytest
 from bratsseg.batch import BatchOptions, segment_cases
 from bratsseg.batch.commit import Fingerprint, is_done
 from bratsseg.batch.folder import choose_cases
-from bratsseg.batch.inputs import hash_or_none
 from bratsseg.batch.names import Names
 from bratsseg.inference import Segmenter
-from bratsseg.study.record import read_record, record_path
+from bratsseg.study.record import hash_or_none, read_record, record_path
 from tests.flows.conftest import FORKS, case_names, hashes, segment, strays, write_case, write_cases, written_at
 
 NAME = case_names(1)[0]
