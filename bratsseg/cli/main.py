@@ -19,6 +19,7 @@ from bratsseg.cli.export import export
 from bratsseg.cli.models import models
 from bratsseg.cli.report import report
 from bratsseg.cli.segment import AcceptNoFormCodes, AcceptShear, Layout, TrustForm, geometry_policy, segment
+from bratsseg.cli.submit import PASS_ON, submit
 from bratsseg.cli.synthesize import synthesize
 from bratsseg.cli.train import train
 from bratsseg.errors import BratssegError
@@ -53,6 +54,7 @@ def check(
 
 for verb in (segment, evaluate, report, convert, export, synthesize, train, models):
     app.command()(verb)
+app.command(context_settings=PASS_ON)(submit)
 
 
 def _print_version(wanted: bool) -> None:
