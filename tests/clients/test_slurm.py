@@ -1,0 +1,64 @@
+"""A real SLURM of two nodes takes our script, starts both, and takes a job up again that had to leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bratsseg.cluster import Job, batch_script, submit
+from bratsseg.cluster.slurm import log_file
+from tests.clients import slurm
+from tests.clients.slurm import Slurm
+
+pytestmark = pytest.mark.client
+WORDS = ("train", "a b.yaml", "name=it's $HOME %j")
+SAYS = """#!/bin/sh
+printf '%s of %s, start %s, leader %s:' "$SLURM_PROCID" "$SLURM_NTASKS" "${SLURM_RESTART_COUNT:-0}" "$MASTER_ADDR"
+printf ' [%s]' "$@"
+echo
+if [ "${SLURM_RESTART_COUNT:-0}" = 0 ]; then touch "started $SLURM_PROCID"; exec sleep 300; fi
+"""
+
+
+@pytest.fixture(scope="module")
+def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    if lacking := slurm.missing():
+        pytest.skip(f"SLURM is not installed: {', '.join(lacking)} (apt install slurm-wlm munge)")
+    with slurm.running(tmp_path_factory.mktemp("slurm")) as running:
+        yield running
+
+
+@pytest.fixture
+def at_home(two_nodes: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a space in its name, from which jobs are submitted."""
+    folder = tmp_path / "my runs 100%"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("SLURM_CONF", two_nodes.environment["SLURM_CONF"])
+    return folder
+
+
+def ended(state: dict[str, str]) -> bool:
+    return state["JobState"] in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
+
+
+def test_words_reach_both_nodes_as_they_are_and_the_job_comes_back_when_its_time_is_up(two_nodes, at_home):
+    python = at_home / "any python"
+    python.write_text(SAYS)
+    python.chmod(0o755)
+    job = Job(nodes=2, cpus=1, hours=1)
+    number = submit(batch_script(job, WORDS, str(python), at_home), at_home / "logs")
+    two_nodes.wait(number, lambda _: all((at_home / f"started {rank}").exists() for rank in (0, 1)), 30)
+    # What SLURM itself sends before the time limit.
+    two_nodes.call("scancel", "--batch", "--signal=USR1", number)
+    state = two_nodes.wait(number, ended, 60)
+    log = log_file(job, at_home, number).read_text()
+    assert (state["JobState"], state["Restarts"]) == ("COMPLETED", "1"), log
+    said = [line.rpartition(", leader ") for line in log.splitlines() if ", leader " in line]
+    assert sorted(start for start, _, _ in said) == [
+        f"{rank} of 2, start {start}" for rank in (0, 1) for start in (0, 1)
+    ]
+    assert all(text.endswith(": [-m] [bratsseg] [train] [a b.yaml] [name=it's $HOME %j]") for _, _, text in said), log
+    assert len({text for _, _, text in said}) == 1, "both processes and both starts name one leader"
