@@ -25,8 +25,8 @@ class AnatomyConfig(Config):
 
     rotation_deg: tuple[float, float, float] = (16.0, 8.0, 10.0)
     """Largest turn about the R, A and S axes: nodding (the first) varies most between protocols."""
-    scale: tuple[float, float] = (0.88, 1.18)
-    """Common size; MNI152 is larger than most brains, skull-stripped BraTS brains vary by this much."""
+    scale: tuple[float, float] = (0.78, 1.06)
+    """Common size; MNI152 is larger than most brains: with its 1.9 L this gives the 1.1-1.8 L of stripped scans."""
     aspect_sd: float = 0.035
     """Standard deviation of the size of each axis relative to the common one."""
     elastic_mm: tuple[float, float] = (3.3, 1.0)

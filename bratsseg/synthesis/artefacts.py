@@ -22,7 +22,7 @@ class ArtefactConfig(Config):
     """Distance over which the bias varies."""
     gamma_sd: float = 0.14
     """Sd of the log exponent on intensities."""
-    blur: tuple[float, float] = (0.0, 0.26)
+    blur: tuple[float, float] = (0.0, 0.18)
     """Weight of each neighbour in a three-voxel average along each axis, at 1.5 mm."""
     shift_mm: float = 0.8
     """Largest misregistration of one modality along one axis."""
@@ -30,8 +30,8 @@ class ArtefactConfig(Config):
     """Share of modalities acquired with thick slices."""
     thickness_mm: tuple[float, float] = (3.0, 6.0)
     """Their thickness."""
-    noise_sd: tuple[float, float] = (0.006, 0.06)
-    """Noise relative to white matter, the low end likelier; .008-.05 in public cases at 1 mm."""
+    noise_sd: tuple[float, float] = (0.008, 0.07)
+    """Noise relative to white matter, the low end likelier but on FLAIR; .008-.05 in public cases at 1 mm."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,12 @@ class ModalityArtefacts:
 def draw_artefacts(draws: Draws, config: ArtefactConfig, spacing_mm: float) -> list[ModalityArtefacts]:
     """Draw the acquisition of the four modalities."""
     sharpness = draws.uniform((0, 1))
-    return [_draw_one(draws, config, spacing_mm, sharpness) for _ in range(4)]
+    return [_draw_one(draws, config, spacing_mm, sharpness, noisy=m == 0) for m in range(4)]
 
 
-def _draw_one(draws: Draws, config: ArtefactConfig, spacing_mm: float, sharpness: float) -> ModalityArtefacts:
+def _draw_one(
+    draws: Draws, config: ArtefactConfig, spacing_mm: float, sharpness: float, *, noisy: bool
+) -> ModalityArtefacts:
     taps = []
     for _ in range(3):
         width = draws.uniform(config.blur) * sharpness
@@ -66,7 +68,7 @@ def _draw_one(draws: Draws, config: ArtefactConfig, spacing_mm: float, sharpness
         taps=tuple(taps),
         thick_axis=draws.index(torch.tensor([0.15, 0.15, 0.7])) if draws.chance(config.thick) else None,
         thickness_mm=draws.uniform(config.thickness_mm),
-        noise_sd=draws.low(config.noise_sd),
+        noise_sd=draws.middling(config.noise_sd) if noisy else draws.low(config.noise_sd),
     )
 
 

@@ -18,6 +18,9 @@ from bratsseg.synthesis.tumour import Tumour
 
 Range = tuple[float, float]
 
+# How much of the fine variation each modality shows: T1 is the smoothest inside tumours of public cases.
+GRAIN = (1.0, 0.3, 1.2, 1.0)
+
 
 class Ranges(Config):
     """One range per modality, relative to white matter."""
@@ -35,23 +38,23 @@ class Ranges(Config):
 class ContrastConfig(Config):
     """Ranges of tissue intensities."""
 
-    grey: Ranges = Ranges(flair=(0.95, 1.4), t1n=(0.68, 0.98), t1c=(-0.06, 0.08), t2w=(1.02, 1.4))
+    grey: Ranges = Ranges(flair=(0.93, 1.34), t1n=(0.68, 0.98), t1c=(-0.06, 0.08), t2w=(1.02, 1.4))
     """Cortex and deep nuclei; medians 1.12, .83, .84, 1.22."""
     fluid: Ranges = Ranges(flair=(0.08, 0.75), t1n=(0.2, 0.6), t1c=(-0.05, 0.08), t2w=(1.3, 3.2))
     """Cerebrospinal fluid."""
-    edema: Ranges = Ranges(flair=(1.15, 1.95), t1n=(0.76, 1.0), t1c=(-0.05, 0.08), t2w=(1.2, 1.95))
+    edema: Ranges = Ranges(flair=(1.15, 1.95), t1n=(0.79, 1.02), t1c=(-0.08, 0.06), t2w=(1.12, 1.9))
     """Edema; medians 1.48, .91, .95, 1.48."""
     core: Ranges = Ranges(flair=(0.78, 1.4), t1n=(0.66, 0.98), t1c=(-0.1, 0.12), t2w=(0.95, 1.7))
     """Solid non-enhancing core; FLAIR and T2 are relative to edema, where it is usually the brighter (.99-1.27)."""
     necrosis: Ranges = Ranges(flair=(0.2, 1.9), t1n=(0.4, 0.82), t1c=(-0.08, 0.1), t2w=(1.5, 3.2))
     """Fluid necrosis: from dark as cerebrospinal fluid to bright with protein on FLAIR."""
-    enhancing: Ranges = Ranges(flair=(0.62, 1.18), t1n=(0.8, 1.02), t1c=(1.12, 2.3), t2w=(0.85, 1.35))
+    enhancing: Ranges = Ranges(flair=(0.65, 1.22), t1n=(0.82, 1.05), t1c=(1.12, 2.3), t2w=(0.76, 1.28))
     """Enhancing tumour; FLAIR and T2 relative to edema; T1ce absolute, the low end likelier (median 1.31)."""
     low_contrast: float = 0.1
     """Share of patients whose edema is hardly brighter than cortex on FLAIR."""
     cystic: float = 0.4
     """Share of patients whose core is fluid rather than solid."""
-    mixed: float = 0.35
+    mixed: float = 0.28
     """Share of patients whose core is part fluid, part solid."""
     suppressed: float = 0.3
     """Share of patients whose necrosis is as dark as cerebrospinal fluid on FLAIR."""
@@ -65,7 +68,11 @@ class ContrastConfig(Config):
     """Fine variation relative to the slow one."""
     patchiness: Range = (0.02, 0.14)
     """Sd of variation inside the tumour's parts."""
-    anatomy_in_edema: Range = (0.0, 0.5)
+    edema_grain: Range = (0.0, 0.09)
+    """Sd of fine variation inside edema."""
+    enhancing_grain: Range = (0.03, 0.15)
+    """Sd of fine variation inside enhancing tumour."""
+    anatomy_in_edema: Range = (0.0, 0.7)
     """How much of the tissue's own contrast is still seen through edema."""
 
 
@@ -85,6 +92,8 @@ class Palette:
     unevenness: tuple[float, ...]
     grain: float
     patchiness: float
+    edema_grain: float
+    enhancing_grain: float
     anatomy_in_edema: float
     effaced: float
 
@@ -97,7 +106,7 @@ def draw_palette(draws: Draws, config: ContrastConfig) -> Palette:
     edema = list(_tied(draws, config.edema, severity))
     floor = grey[0] * (draws.uniform((1.0, 1.1)) if low else draws.uniform((1.06, 1.16)))
     edema[0] = floor if low else max(edema[0], floor)
-    edema[3] = max(edema[3], grey[3] * draws.uniform((1.0, 1.12)))
+    edema[3] = max(edema[3], grey[3] * draws.uniform((0.97, 1.1)))
     core = _relative(_tied(draws, config.core), edema)
     core[1] = min(core[1], edema[1] * 1.02)
     core[2] = min(core[2], edema[2] * 1.08)
@@ -121,6 +130,8 @@ def draw_palette(draws: Draws, config: ContrastConfig) -> Palette:
         unevenness=tuple(draws.uniform(config.unevenness) for _ in range(4)),
         grain=draws.uniform(config.grain),
         patchiness=draws.uniform(config.patchiness),
+        edema_grain=draws.uniform(config.edema_grain),
+        enhancing_grain=draws.uniform(config.enhancing_grain),
         anatomy_in_edema=draws.uniform(config.anatomy_in_edema),
         effaced=draws.uniform((0.2, 1.0)),
     )
@@ -169,16 +180,19 @@ def paint_tumour(
     wet = _wet(draws, palette, size, lattice)
     bleeding = torch.sigmoid((draws.field(size, lattice.spacing_mm, 10.0)[0] - 0.6) * 5).mul_(palette.blood)
     shine = draws.field(size, lattice.spacing_mm, 6.0)[0].mul_(0.6 * palette.patchiness).add_(1).clamp_(0.6, 1.5)
+    fine = draws.field(size, lattice.spacing_mm, 3.0, 2)
     fluid = anatomy.fluid[box]
     for m in range(4):
         image = images[m][box]
         own = image - (fluid * (palette.effaced * (palette.fluid[m] - palette.grey[m])))
         swollen = (own - 1).mul_(palette.anatomy_in_edema).add_(1).mul_(patches[0] * palette.edema[m])
+        swollen.mul_((fine[m % 2] * (GRAIN[m] * palette.edema_grain)).add_(1))
         inner = palette.core[m] + wet * (palette.necrosis[m] - palette.core[m])
         inner = inner * patches[1]
         if palette.blood and m in (1, 2):
             inner = inner + bleeding
-        bright = palette.enhancing[m] * (shine if m == 2 else patches[2])
+        grain = GRAIN[m] * palette.enhancing_grain
+        bright = palette.enhancing[m] * (shine if m == 2 else patches[2]) * (fine[1 - m % 2] * grain).add_(1)
         image.lerp_(swollen, whole).lerp_(inner, core).lerp_(bright, enhancing)
 
 

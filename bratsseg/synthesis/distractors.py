@@ -31,8 +31,10 @@ class DistractorConfig(Config):
     """Regions of cortex brighter on FLAIR than the rest."""
     cyst: float = 0.05
     """A cavity or arachnoid cyst filled with fluid."""
-    residue: float = 0.5
+    residue: float = 0.4
     """Skull, fat or meninges left outside the brain by the stripping."""
+    dark_rim: float = 0.5
+    """The brain's outermost millimetres darkened by what lies beyond them."""
     tight: float = 0.4
     """A mask that cuts into the cortex."""
     field_cut: float = 0.12
@@ -106,6 +108,10 @@ def _add_cyst(draws: Draws, images: Tensor, anatomy: Anatomy, lattice: Lattice) 
 def cut_brain(draws: Draws, config: DistractorConfig, images: Tensor, anatomy: Anatomy, lattice: Lattice) -> Tensor:
     """The brain mask (I, J, K) bool as a stripping tool would give it; fills what it wrongly leaves, in ``images``."""
     edge = anatomy.depth.clone()
+    if draws.chance(config.dark_rim):
+        rim = torch.exp(-(anatomy.depth.clamp(min=0) / draws.uniform((0.8, 2.5))).square_())
+        for m in range(4):
+            images[m].mul_(1 - rim * draws.uniform((0.0, 0.85)))
     if draws.chance(config.residue):
         _leave_residue(draws, images, edge, lattice)
     if draws.chance(config.tight):
@@ -126,6 +132,6 @@ def _leave_residue(draws: Draws, images: Tensor, edge: Tensor, lattice: Lattice)
     outside = torch.sigmoid(edge * -3)
     texture = draws.field(lattice.shape, lattice.spacing_mm, 4.0, 2)
     for m in range(4):
-        level, rough = draws.uniform((0.2, 1.7)), draws.uniform((0.05, 0.4))
+        level, rough = draws.uniform((0.2, 1.5)), draws.uniform((0.05, 0.4))
         images[m].lerp_((texture[m % 2] * rough + level).clamp_(min=0.02), outside)
     edge += extra

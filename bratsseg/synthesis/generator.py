@@ -15,7 +15,7 @@ from bratsseg.synthesis.distractors import DistractorConfig, add_distractors, cu
 from bratsseg.synthesis.draws import Draws
 from bratsseg.synthesis.tumour import TumourConfig, draw_foci, grow, pushes
 
-VERSION = "2"
+VERSION = "3"
 """Raised whenever the same (seed, index) gives another patient."""
 
 

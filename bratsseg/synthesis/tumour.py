@@ -32,9 +32,9 @@ class TumourConfig(Config):
     """Share of foci that are edema alone (a diffuse low-grade tumour called edema, or treated disease)."""
     non_enhancing: float = 0.22
     """Share of foci with a core that does not enhance: low-grade glioma."""
-    radius_median_mm: float = 30.0
+    radius_median_mm: float = 34.0
     """Median radius of the whole tumour."""
-    radius_sigma: float = 0.45
+    radius_sigma: float = 0.42
     """Log-normal sigma of that radius."""
     radius_mm: tuple[float, float] = (4.0, 50.0)
     """Smallest and largest radius."""
@@ -44,7 +44,7 @@ class TumourConfig(Config):
     """Share of patients with a second focus, and of those with a third."""
     distant_focus: float = 0.35
     """Share of further foci that lie anywhere instead of beside the first."""
-    rim_median_mm: float = 3.0
+    rim_median_mm: float = 3.5
     """Median thickness of an enhancing rim; 2-4 mm in real cases."""
     partial_rim: float = 0.4
     """Share of rims with gaps."""
@@ -56,6 +56,8 @@ class TumourConfig(Config):
     """Share of enhancing cores with a non-enhancing shell around the rim; more taught that edema near a rim is core."""
     nodule: float = 0.2
     """Share of non-enhancing cores with a small enhancing nodule."""
+    softness_mm: tuple[float, float] = (0.6, 4.5)
+    """Width over which the whole tumour's border fades; the sharp end is likelier."""
     push: tuple[float, float] = (0.0, 0.3)
     """Mass effect in radii of the core; less near the surface, where the skull holds."""
 
@@ -177,7 +179,7 @@ def _draw_focus(draws: Draws, config: TumourConfig, centre: tuple[float, float, 
         rough=(draws.uniform((0.08, 0.34)), draws.uniform((0.03, 0.14))),
         white_pull=draws.uniform((0.0, 0.75)) * (1.0 if kind is not Kind.NON_ENHANCING else 0.5),
         grey_stop=draws.uniform((0.0, 0.4)) if kind is not Kind.NON_ENHANCING else draws.uniform((-0.1, 0.3)),
-        softness_mm=draws.low((0.5, 3.0)),
+        softness_mm=draws.low(config.softness_mm),
         core_centre_mm=_moved(centre, draws.direction(), draws.uniform((0, 0.75)) * (radius - core_radius)),
         core_radius_mm=core_radius,
         core_rough=(draws.uniform((0.05, 0.3)), draws.uniform((0.03, 0.16))),
@@ -211,8 +213,8 @@ def _draw_core_share(draws: Draws, kind: Kind, radius_mm: float) -> float:
         return draws.uniform((0.4, 0.95))
     where = draws.uniform((0, 1))
     if where < 0.18:
-        return draws.uniform((0.15, 0.45))
-    return draws.uniform((0.85, 1.0)) if where > 0.88 else draws.uniform((0.45, 0.88))
+        return draws.uniform((0.15, 0.5))
+    return draws.uniform((0.88, 1.0)) if where > 0.85 else draws.uniform((0.5, 0.92))
 
 
 def _moved(
