@@ -1,0 +1,1 @@
+"""One file a step, from an empty database to today's."""

@@ -1,0 +1,125 @@
+"""What a service is started with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from bratsseg.config import Config
+
+MIB = 1 << 20
+
+
+class Limits(Config):
+    """How much a client may send. Bytes."""
+
+    piece: int = 8 * MIB
+    """One piece of a resumable upload."""
+    file: int = 2048 * MIB
+    """One uploaded file."""
+    study: int = 4096 * MIB
+    """All files of one upload together, and what a zip may unpack to."""
+    files: int = Field(default=64, ge=1)
+    """Files in one upload, and in one zip."""
+    expansion: int = 200
+    """How many times its own size a zip may unpack to."""
+    voxels: int = 512 * MIB
+    """Voxels of one volume; 240 x 240 x 155 is 9 million."""
+    photo: int = 8 * MIB
+    """A patient's photo."""
+    form: int = MIB
+    """Any other request."""
+    piece_seconds: float = 60.0
+    """A piece that takes longer is refused, so that slow senders do not hold the service."""
+
+
+class JobRules(Config):
+    """How jobs are kept alive."""
+
+    lease_seconds: float = 30.0
+    """A running job whose worker has not been heard of for so long is given to another."""
+    attempts: int = Field(default=2, ge=1)
+    """How often a job is tried."""
+    poll_seconds: float = 0.5
+    """How often an idle worker asks, and how often a page is told."""
+
+
+class AccountRules(Config):
+    """How long a log-in lasts, and how often one may be tried."""
+
+    session_hours: float = 12.0
+    """A session ends after so long, whatever happens."""
+    idle_minutes: float = 60.0
+    """A session that is not used ends after so long."""
+    failures: int = Field(default=5, ge=1)
+    """Wrong passwords for one name and address until it must wait."""
+    failure_minutes: float = 5.0
+    """How long it must wait."""
+    requests_per_second: float = 40.0
+    """What one user or address may ask for in the long run."""
+    burst: int = 200
+    """What one user or address may ask for at once."""
+
+
+class Settings(Config):
+    """One service over one folder."""
+
+    data: Path
+    """Folder that holds everything: database, studies, results. Made when there is none."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port to listen on."""
+    https: bool = False
+    """Reached by https (through a proxy): cookies are then sent over https only."""
+    model: str = "default"
+    """Model that is used when none is named."""
+    models: tuple[str, ...] = ()
+    """Folders of models besides those that ship."""
+    device: str = "auto"
+    """Where the worker computes: auto, cpu or cuda:N."""
+    threads: int | None = Field(default=None, ge=1)
+    """Threads the worker computes with; None leaves that to torch."""
+    limits: Limits = Limits()
+    """How much a client may send."""
+    jobs: JobRules = JobRules()
+    """How jobs are kept alive."""
+    accounts: AccountRules = AccountRules()
+    """How long a log-in lasts, and how often one may be tried."""
+
+    @property
+    def database(self) -> str:
+        """The database's URL. The one place that says SQLite."""
+        return f"sqlite:///{self.data / 'bratsseg.sqlite'}"
+
+    @property
+    def uploads(self) -> Path:
+        """Pieces of uploads that are not studies yet."""
+        return self.data / "uploads"
+
+    @property
+    def studies(self) -> Path:
+        """Scans of accepted studies: ``<study>/<modality>.nii.gz``."""
+        return self.data / "studies"
+
+    @property
+    def results(self) -> Path:
+        """Results: ``<job>/<study>/<study>.json``, as ``bratsseg segment`` writes them."""
+        return self.data / "results"
+
+    @property
+    def corrections(self) -> Path:
+        """Label maps that a reader drew: ``<review>.nii.gz``."""
+        return self.data / "corrections"
+
+    @property
+    def photos(self) -> Path:
+        """Photos of patients: ``<photo>.jpg``."""
+        return self.data / "photos"
+
+    def make_folders(self) -> None:
+        """Make the folder and the rooms in it, closed to other users of the machine."""
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for room in (self.uploads, self.studies, self.results, self.corrections, self.photos):
+            room.mkdir(exist_ok=True, mode=0o700)
