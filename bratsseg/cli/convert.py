@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from tqdm import tqdm
+
+from bratsseg.errors import UsageError
+from bratsseg.study.modality import Modality, modality_of
 
 if TYPE_CHECKING:
     from bratsseg.exchange.conversion import Conversion
@@ -26,30 +30,70 @@ def convert(
         ),
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--to", metavar="DIALECT", help="Convention to write; else as in IN.")
+        str | None,
+        typer.Option("--to", metavar="DIALECT|nnunet", help="Convention to write, else as in IN; or a data set."),
     ] = None,
     formats: Annotated[
         str, typer.Option(metavar="LIST", help="Some of nifti,slicer,itksnap,bids with commas between.")
     ] = "nifti",
+    split: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="With --to nnunet: split.json of a run, once a fold.")
+    ] = None,
+    modalities: Annotated[
+        str | None, typer.Option(metavar="LIST", help="With --to nnunet: its channels; else those most cases have.")
+    ] = None,
 ) -> None:
     """Convert label maps from one convention of values to another, and into formats of other programs.
 
-    Writes each result below OUT where its source lies below IN, the BIDS data set in OUT/bids, and OUT/conversion.json.
+    With --to nnunet IN is a folder of studies with references, and OUT a data set that nnU-Net v2 trains on. Else
+    writes each result below OUT where its source lies below IN, the BIDS data set in OUT/bids, and OUT/conversion.json.
     Exit 0: all converted, 1: some label map was refused, 2: wrong use.
     """
     from bratsseg.exchange.conversion import convert_folder
     from bratsseg.exchange.formats import parse_formats
     from bratsseg.study.writing import write_json
 
-    chosen = parse_formats(formats)
-    conversion = convert_folder(
-        folder, out, source=source, target=target, formats=chosen, progress=lambda found: tqdm(found, disable=None)
-    )
+    if target == "nnunet":
+        if formats != "nifti":
+            raise UsageError("--formats: must be left out with --to nnunet, which has one format")
+        asked: dict[str, object] = {"from": source, "to": target, "split": [str(path) for path in split or ()]}
+        conversion = _to_nnunet(folder, out, source, split or (), modalities)
+    else:
+        if split or modalities:
+            raise UsageError("--split and --modalities: belong to --to nnunet")
+        chosen = parse_formats(formats)
+        asked = {"from": source, "to": target, "formats": list(chosen)}
+        conversion = convert_folder(
+            folder, out, source=source, target=target, formats=chosen, progress=lambda found: tqdm(found, disable=None)
+        )
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / REPORT, _facts(conversion, out, {"from": source, "to": target, "formats": list(chosen)}))
-    typer.echo("\n".join(_lines(conversion)))
+    write_json(out / REPORT, _facts(conversion, out, asked))
+    typer.echo("\n".join(_lines(conversion, "cases" if target == "nnunet" else "label maps")))
     typer.echo(f"results: {out}  report: {out / REPORT}")
     raise typer.Exit(1 if conversion.refused else 0)
+
+
+def _to_nnunet(
+    folder: Path, out: Path, source: str | None, split: Sequence[Path], modalities: str | None
+) -> Conversion:
+    from bratsseg.exchange.nnunet import export_nnunet, read_fold
+
+    return export_nnunet(
+        folder,
+        out,
+        source=source,
+        folds=[read_fold(path) for path in split],
+        modalities=_modalities(modalities) if modalities else (),
+        progress=lambda cases: tqdm(cases, disable=None),
+    )
+
+
+def _modalities(text: str) -> tuple[Modality, ...]:
+    named = [(name, modality_of(name)) for name in text.split(",")]
+    unknown = [name for name, modality in named if modality is None]
+    if unknown:
+        raise UsageError(f"--modalities: must be some of flair,t1,t1ce,t2, was {', '.join(unknown)}")
+    return tuple(modality for _, modality in named if modality is not None)
 
 
 def _facts(conversion: Conversion, out: Path, asked: dict[str, object]) -> dict[str, object]:
@@ -61,8 +105,8 @@ def _facts(conversion: Conversion, out: Path, asked: dict[str, object]) -> dict[
     }
 
 
-def _lines(conversion: Conversion) -> list[str]:
-    lines = [f"{len(conversion.done)} label maps converted, {len(conversion.refused)} refused"]
+def _lines(conversion: Conversion, what: str) -> list[str]:
+    lines = [f"{len(conversion.done)} {what} converted, {len(conversion.refused)} refused"]
     lines += [f"  refused {item.file}: {item.code}: {item.reason}" for item in conversion.refused[:_MOST_LINES]]
     if len(conversion.refused) > _MOST_LINES:
         lines.append(f"  and {len(conversion.refused) - _MOST_LINES} more, listed in the report")

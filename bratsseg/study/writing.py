@@ -20,6 +20,7 @@ from isal import igzip
 from numpy.typing import NDArray
 
 from bratsseg.errors import GridMismatch, WriteError
+from bratsseg.study.grid import Grid
 from bratsseg.study.volume import Volume
 
 _GZIP_LEVEL = 1  # isal: .004 s and 39 KiB for a label map of 240x240x155
@@ -52,6 +53,18 @@ def write_probability(
     """Write a probability (I, J, K) float32 in [0, 1] as uint8 with slope 1/255, else as ``write_label_map``."""
     steps = np.rint(np.clip(probability, 0.0, 1.0) * np.float32(255.0)).astype(np.uint8)
     _write_nifti(path, steps, like, description, slope=1.0 / 255.0)
+
+
+def write_volume(path: Path, volume: Volume) -> None:
+    """Write one scan as gzipped or plain NIfTI: stored voxels, scaling and geometry are the source's, bit by bit.
+
+    A source that is no NIfTI gets a header with its grid. Raises ``WriteError`` when nothing was written.
+    """
+    header = _plain_header(volume.grid) if volume.header is None else volume.header.as_byteswapped("<")
+    header.set_data_shape(volume.grid.shape)
+    header.set_data_dtype(volume.voxels.dtype)
+    header["scl_slope"], header["scl_inter"] = volume.slope, volume.intercept
+    _write_block(path, header, volume.voxels.astype(volume.voxels.dtype.newbyteorder("<"), copy=False))
 
 
 def write_json(path: Path, mapping: Mapping[str, object]) -> None:
@@ -87,21 +100,20 @@ def write_bytes(path: Path, content: bytes) -> None:
 def _write_nifti(path: Path, stored: NDArray[np.uint8], like: Volume, description: str, slope: float) -> None:
     if stored.shape != like.grid.shape:
         raise GridMismatch(f"{path.name}: must be {like.grid.shape} like its source, was {stored.shape}")
-    header = _result_header(like, description, slope)
-    content = header.binaryblock + bytes(4) + np.asarray(stored, dtype=np.uint8).tobytes(order="F")
+    _write_block(path, _result_header(like, description, slope), np.asarray(stored, dtype=np.uint8))
+
+
+def _write_block(path: Path, header: nib.Nifti1Header, stored: NDArray[np.generic]) -> None:
+    header["magic"] = header.single_magic
+    header["vox_offset"] = header.single_vox_offset
+    content = header.binaryblock + bytes(4) + stored.tobytes(order="F")
     if path.name.lower().endswith(".gz"):
         content = igzip.compress(content, _GZIP_LEVEL, mtime=0)
     write_bytes(path, content)
 
 
 def _result_header(like: Volume, description: str, slope: float) -> nib.Nifti1Header:
-    if like.header is None:
-        header = nib.Nifti1Header()
-        header.set_xyzt_units("mm")
-        header.set_qform(like.grid.affine, code=1)
-        header.set_sform(like.grid.affine, code=1)
-    else:
-        header = like.header.as_byteswapped("<")
+    header = _plain_header(like.grid) if like.header is None else like.header.as_byteswapped("<")
     header.set_data_shape(like.grid.shape)
     header.set_data_dtype(np.uint8)
     for name in _ZEROED:
@@ -111,8 +123,14 @@ def _result_header(like: Volume, description: str, slope: float) -> nib.Nifti1He
             header[name] = b""
     header["descrip"] = description.encode()[:79]
     header["scl_slope"], header["scl_inter"] = slope, 0.0
-    header["magic"] = header.single_magic
-    header["vox_offset"] = header.single_vox_offset
+    return header
+
+
+def _plain_header(grid: Grid) -> nib.Nifti1Header:
+    header = nib.Nifti1Header()
+    header.set_xyzt_units("mm")
+    header.set_qform(grid.affine, code=1)
+    header.set_sform(grid.affine, code=1)
     return header
 
 

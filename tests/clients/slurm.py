@@ -111,7 +111,7 @@ def running(folder: Path) -> Iterator[Slurm]:
                     subprocess.Popen([_path(command[0]), *command[1:]], env=environment, stdout=log, stderr=log)
                 )
             if command is munge:
-                _until(lambda: (folder / "munge.socket").exists(), "munged", folder)
+                _until((folder / "munge.socket").exists, "munged", folder)
         _until(lambda: _idle(slurm), "two idle nodes", folder)
         yield slurm
     finally:

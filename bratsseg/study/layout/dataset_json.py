@@ -8,13 +8,20 @@ from pathlib import Path
 
 from bratsseg.study.modality import Modality, modality_of
 
+# nnU-Net's documentation, region_based_training.md; what `bratsseg convert --to nnunet` writes.
+_REGIONS = {"background": 0, "whole_tumor": [1, 2, 3], "tumor_core": [2, 3], "enhancing_tumor": [3]}
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """``channels`` in file order, None where a channel's name is no modality; ``is_msd`` when the labels are MSD's."""
+    """``channels`` in file order, None where a channel's name is no modality; ``is_msd`` when the labels are MSD's.
+
+    ``dialect`` is the one that the names of the labels prove, or None.
+    """
 
     channels: tuple[Modality | None, ...]
     is_msd: bool
+    dialect: str | None = None
 
 
 def read_dataset(images: Path, root: Path) -> Dataset | None:
@@ -27,7 +34,9 @@ def read_dataset(images: Path, root: Path) -> Dataset | None:
         except (OSError, ValueError, RecursionError):
             continue
         if isinstance(facts, dict):
-            return Dataset(_channels(facts), _is_msd(facts.get("labels")))
+            labels = facts.get("labels")
+            regions = isinstance(labels, dict) and {**labels, "background": 0} == _REGIONS
+            return Dataset(_channels(facts), _is_msd(labels), "nnunet-brats21" if regions else None)
     return None
 
 

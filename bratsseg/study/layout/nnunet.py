@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 from bratsseg.study.case import Problem, VolumeSource
@@ -36,7 +37,8 @@ def find(listing: Listing) -> list[Draft]:
             labels = {stem_of(file): file for file in listing.folders.get(labels_beside(folder), ())}
             for name, channels in whole.items():
                 place = listing.below_root(folder / name)
-                drafts.append(_draft(name, place, channels, order, labels.get(name)))
+                found = _draft(name, place, channels, order, labels.get(name))
+                drafts.append(replace(found, dialect=dataset.dialect if dataset and found.reference else None))
     return drafts
 
 
