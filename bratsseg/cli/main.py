@@ -14,6 +14,7 @@ import typer
 
 from bratsseg import __version__
 from bratsseg.cli.convert import convert
+from bratsseg.cli.describe import describe_data
 from bratsseg.cli.evaluate import evaluate
 from bratsseg.cli.export import export
 from bratsseg.cli.models import models
@@ -54,6 +55,7 @@ def check(
 
 for verb in (segment, evaluate, report, convert, export, synthesize, train, models):
     app.command()(verb)
+app.command("describe-data")(describe_data)
 app.command(context_settings=PASS_ON)(submit)
 
 

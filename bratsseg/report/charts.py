@@ -12,34 +12,39 @@ from bratsseg.study.regions import Region
 
 _BINS = 12
 _WIDTH, _HEIGHT = 320, 150
+_GREY = "#8c959f"
 _LEFT, _RIGHT, _TOP, _LOW = 34, 12, 10, 24
 _MARKS = {Region.WT: "", Region.TC: "6 3", Region.ET: "2 3"}  # told apart without colour too
 
 
-def histogram(volumes: Sequence[float], region: Region) -> Markup:
-    """How many of ``volumes`` in mL fall into each of 12 equal bins."""
-    top = _round_up(max(volumes))
-    counts, edges = np.histogram(volumes, bins=_BINS, range=(0.0, top))
+def histogram(numbers: Sequence[float], region: Region | None = None, unit: str = "mL") -> Markup:
+    """How many of ``numbers`` fall into each of 12 equal bins, from 0 or from a round number below the smallest.
+
+    The bars have the region's colour, or a grey where the numbers belong to none.
+    """
+    low, top = -_round_up(-min(numbers)) if min(numbers) < 0 else 0.0, _round_up(max(numbers))
+    counts, edges = np.histogram(numbers, bins=_BINS, range=(low, top))
     wide, high = (_WIDTH - _LEFT - _RIGHT) / _BINS, _HEIGHT - _TOP - _LOW
     bars = Markup("").join(
         Markup(
             '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}" stroke="#57606a" stroke-width=".5">'
-            "<title>{} of {:g} to {:g} mL</title></rect>"
+            "<title>{} of {:g} to {:g} {}</title></rect>"
         ).format(
             _LEFT + number * wide,
             _TOP + high * (1 - count / counts.max()),
             wide - 1.5,
             high * count / counts.max(),
-            colour(region),
+            colour(region) if region else _GREY,
             count,
             edges[number],
             edges[number + 1],
+            unit,
         )
         for number, count in enumerate(counts)
         if count
     )
-    label = f"Histogram of {len(volumes)} volumes from 0 to {top:g} mL"
-    return _svg(label, _frame(float(counts.max()), "0", f"{top:g} mL"), bars)
+    label = f"Histogram of {len(numbers)} numbers from {low:g} to {top:g} {unit}"
+    return _svg(label, _frame(float(counts.max()), f"{low:g}", f"{top:g} {unit}"), bars)
 
 
 def curves(places: Sequence[float], volumes: dict[Region, list[float | None]], first: str, last: str) -> Markup:
