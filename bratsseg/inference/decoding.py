@@ -19,8 +19,10 @@ class Decoding(Config):
 
     thresholds: dict[Region, float] = Field(default_factory=lambda: dict.fromkeys(Region, 0.5))
     """A voxel belongs to a region when its probability exceeds this."""
-    components: Literal["largest", "scored"] = "scored"
-    """Which parts of WT stay: the largest alone, or every one that scores well enough."""
+    nesting: Literal["inner", "outer"] = "inner"
+    """Which region yields where a smaller one leaves the larger: the smaller is cut, or the larger grows."""
+    components: Literal["all", "largest", "scored"] = "scored"
+    """Which parts of WT stay: all, the largest alone, or every one that scores well enough."""
     score_share: float = 0.15
     """A part stays when its score (sum of probability) reaches this share of the best part's."""
     confidence: float = 0.6
@@ -43,6 +45,8 @@ def decode(
     Regions that the model does not know are empty, but for what nesting asks of them.
     """
     known = dict(zip(regions, probabilities, strict=True))
+    if rules.nesting == "outer":
+        known = _grown(known, rules)
     decoded = np.zeros((len(Region), *probabilities.shape[1:]), dtype=bool)
     whole = _whole_tumour(known[Region.WT], voxel_ml, rules)
     decoded[0] = whole
@@ -53,6 +57,17 @@ def decode(
         decoded[2] = enhancing if _credible(known[Region.ET][enhancing], voxel_ml, rules) else False
         decoded[1] |= decoded[2]
     return decoded
+
+
+def _grown(known: dict[Region, NDArray[np.float32]], rules: Decoding) -> dict[Region, NDArray[np.float32]]:
+    """Each region at least as probable, against its threshold, as those inside it."""
+    grown: dict[Region, NDArray[np.float32]] = {}
+    odds: NDArray[np.float32] | None = None
+    for region in reversed([region for region in Region if region in known]):
+        over = known[region] - np.float32(rules.thresholds[region])
+        odds = over if odds is None else np.maximum(odds, over)
+        grown[region] = odds + np.float32(rules.thresholds[region])
+    return grown
 
 
 def _whole_tumour(probability: NDArray[np.float32], voxel_ml: float | None, rules: Decoding) -> NDArray[np.bool_]:
@@ -78,6 +93,9 @@ def _parts_to_keep(
     if count == 1:
         return keep
     sizes = np.bincount(numbers, minlength=count)
+    if rules.components == "all":
+        keep[1:] = True
+        return keep
     if rules.components == "largest":
         keep[1 + int(sizes[1:].argmax())] = True
         return keep

@@ -28,13 +28,15 @@ class SlabPass(Config):
 
 
 class WindowPass(Config):
-    """A 3-D network over overlapping windows, weighted by a Gaussian (nnU-Net, doi:10.1038/s41592-020-01008-z)."""
+    """A 3-D network over overlapping windows; windows are zero-padded where the volume is smaller."""
 
     kind: Literal["windows"] = "windows"
     size: tuple[int, int, int] = (96, 96, 96)
     """Window in voxels of the model frame."""
     overlap: float = 0.5
     """Share that neighbouring windows have in common."""
+    weights: Literal["gaussian", "constant"] = "gaussian"
+    """How they are averaged there: a Gaussian (nnU-Net, doi:10.1038/s41592-020-01008-z), or all alike."""
     batch: int = 1
     """Windows at once; changes memory, not results."""
 
@@ -93,7 +95,7 @@ def _over_windows(network: Network, images: Tensor, passes: WindowPass) -> Tenso
     from monai.inferers import SlidingWindowInferer  # noqa: PLC0415 - seconds to import, and most models need none
 
     inferer = SlidingWindowInferer(
-        roi_size=passes.size, sw_batch_size=passes.batch, overlap=passes.overlap, mode="gaussian"
+        roi_size=passes.size, sw_batch_size=passes.batch, overlap=passes.overlap, mode=passes.weights
     )
     logits: Tensor = inferer(images[None], network)[0]
     return logits.float()

@@ -31,8 +31,8 @@ SAME_SPACING = 5e-5
 class Preparation(Config):
     """What a network's input looks like; stored in every released model."""
 
-    orientation: Literal["RAS"] = "RAS"
-    """Where the voxel axes of the model frame point."""
+    orientation: Literal["RAS", "LPS"] = "RAS"
+    """Where the voxel axes of the model frame point; LPS for a network that saw BraTS files as they are stored."""
     spacing_mm: float | None = None
     """Edge of the model's cubic voxels in mm; None keeps the study's own spacing."""
     margin: int = 2
@@ -94,7 +94,10 @@ def plan(grid: Grid, box: Box, preparation: Preparation) -> Placement:
     """Work out the geometry of ``prepare`` for a box in a grid, without touching a voxel."""
     codes = nib.orientations.io_orientation(grid.affine)
     axes = _three(int(np.flatnonzero(codes[:, 0] == axis)[0]) for axis in range(3))
-    flips = _three(bool(codes[axis, 1] < 0) for axis in axes)
+    flips = _three(
+        bool(codes[axis, 1] < 0) != (letter in "LPI")
+        for axis, letter in zip(axes, preparation.orientation, strict=True)
+    )
     cropped = _three(box[axis].stop - box[axis].start for axis in axes)
     scale = _three(_scale(grid, axis, preparation.spacing_mm) for axis in axes)
     resampled = _three(

@@ -77,3 +77,15 @@ def test_a_region_that_the_model_does_not_know_holds_no_more_than_nesting_asks()
     assert enhancing[3:].all()
     assert not enhancing[:3].any()
     assert np.array_equal(core, enhancing)
+
+
+def test_with_outer_nesting_the_larger_region_grows_and_with_all_parts_none_goes():
+    probabilities = np.zeros((3, 8, 8, 8), dtype=np.float32)
+    probabilities[2, 2, 2, 2] = probabilities[1, 5, 5, 5] = probabilities[0, 7, 7, 7] = 0.9
+    rules = PLAIN.model_copy(update={"nesting": "outer", "components": "all", "fill_holes": False})
+    whole, core, enhancing = decode(probabilities, REGIONS, 0.001, rules)
+    assert np.argwhere(whole).tolist() == [[2, 2, 2], [5, 5, 5], [7, 7, 7]]
+    assert np.argwhere(core).tolist() == [[2, 2, 2], [5, 5, 5]]
+    assert np.argwhere(enhancing).tolist() == [[2, 2, 2]]
+    cut = decode(probabilities, REGIONS, 0.001, PLAIN)
+    assert [int(region.sum()) for region in cut] == [1, 0, 0]

@@ -131,3 +131,14 @@ def test_thick_slices_are_interpolated_to_the_model_spacing(spacing):
     )
     assert placement.resampled[2] == int(np.ceil(8 * spacing[2] / 1.5))
     assert place_back(images, placement).shape == (1, *shape)
+
+
+@settings(max_examples=10, deadline=None)
+@given(orientation=ORIENTATIONS)
+def test_a_network_may_see_the_head_from_the_other_side_and_results_come_back_the_same(orientation):
+    grid = Grid.of((5, 6, 7), affine_of(*orientation, (1.0, 1.0, 1.0)))
+    box = (slice(0, 5), slice(0, 6), slice(0, 7))
+    values = torch.rand((1, 5, 6, 7))
+    ras, lps = (plan(grid, box, Preparation(orientation=where)) for where in ("RAS", "LPS"))
+    assert torch.equal(to_model_frame(values, lps), to_model_frame(values, ras).flip((1, 2)))
+    assert torch.equal(place_back(to_model_frame(values, lps), lps), values)
