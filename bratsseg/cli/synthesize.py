@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bratsseg.report.gallery import Gallery
     from bratsseg.synthesis.generator import SyntheticPatient
 
 # BraTS since 2017: 1 mm, axes LPS, this corner in RAS mm.
@@ -21,12 +22,17 @@ SHAPE = (240, 240, 155)
 ORIGIN = (0.0, 239.0, 0.0)
 _SUFFIXES = ("t2f", "t1n", "t1c", "t2w")  # in Modality order
 _BRIGHT = 1000.0
+ON_A_SHEET = 8
 
 
 def synthesize(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the patients.")],
     cases: Annotated[int, typer.Option("--cases", min=1, max=100_000, metavar="N", help="How many.")] = 3,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="The same seed makes the same bytes.")] = 0,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help=f"Also OUT/preview-01.png and on: contact sheets of {ON_A_SHEET} patients."),
+    ] = False,
 ) -> None:
     """Make synthetic patients with truth: OUT/BraTS-SYN-00000-000/BraTS-SYN-00000-000-{t1n,t1c,t2w,t2f,seg}.nii.gz.
 
@@ -38,8 +44,41 @@ def synthesize(
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"OUT {out}: must be a folder, was a file")
+    shown: list[Gallery] = []
     for index in tqdm(range(cases), unit="patient", disable=None):
-        write_patient(synthesize_patient(seed, index), out, f"BraTS-SYN-{index:05d}-000", f"synthetic, seed {seed}")
+        patient = synthesize_patient(seed, index)
+        write_patient(patient, out, f"BraTS-SYN-{index:05d}-000", f"synthetic, seed {seed}")
+        if preview:
+            shown.append(_cuts(patient))
+        if shown and (len(shown) == ON_A_SHEET or index == cases - 1):
+            _write_sheet(shown, out / f"preview-{index // ON_A_SHEET + 1:02d}.png")
+            shown = []
+
+
+def _cuts(patient: SyntheticPatient) -> Gallery:
+    """The patient's four modalities with outlines, cut where the tumour is largest."""
+    import numpy as np
+
+    from bratsseg.report.gallery import build_gallery
+    from bratsseg.report.measures import measure
+    from bratsseg.study.brain import find_brain
+    from bratsseg.study.grid import Grid
+    from bratsseg.study.labelmap import LabelMap
+    from bratsseg.study.modality import Modality
+    from bratsseg.study.volume import Study, Volume
+
+    images, regions = patient.images.cpu().numpy(), patient.regions.cpu().numpy()
+    grid = Grid.of(regions.shape[1:], np.diag([*patient.spacing, 1.0]))
+    study = Study("synthetic", {m: Volume(image, grid) for m, image in zip(Modality, images, strict=True)})
+    label_map = LabelMap(regions, grid)
+    return build_gallery(label_map, measure(label_map), study, find_brain(study))
+
+
+def _write_sheet(galleries: list[Gallery], path: Path) -> None:
+    from bratsseg.report.contact import contact_sheet
+    from bratsseg.study.writing import write_bytes
+
+    write_bytes(path, contact_sheet(galleries))
 
 
 def write_patient(patient: SyntheticPatient, out: Path, name: str, description: str) -> Path:
