@@ -18,6 +18,31 @@ class ThresholdConfig(Config):
     above: float = 1.0
     """The value, in standard deviations over the brain where the input is z-scored."""
 
+    @property
+    def dims(self) -> int:
+        """Volumes; pictures do as well."""
+        return 3
+
+    @property
+    def in_channels(self) -> int:
+        """As many channels as it needs to have the one it looks at."""
+        return self.channel + 1
+
+    @property
+    def out_channels(self) -> int:
+        """One logit map."""
+        return 1
+
+    @property
+    def multiple(self) -> int:
+        """Any side will do."""
+        return 1
+
+    @property
+    def one_pass(self) -> bool:
+        """Every voxel stands alone."""
+        return True
+
 
 class Threshold(nn.Module):
     """Logits (N, 1, …) that are positive where the channel of (N, C, …) exceeds the value."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bratsseg.config import Config
+from bratsseg.network.blocks import Block, Norm, Upsample, Upsampling, convolution, he_initialise
 
 
 class UNetConfig(Config):
@@ -22,13 +23,18 @@ class UNetConfig(Config):
     in_channels: int = Field(default=20, ge=1)
     """Channels of the input; a slab has modalities × slices."""
     out_channels: int = Field(default=3, ge=1)
-    """One logit map per region."""
+    """One logit map per region or class."""
     widths: tuple[int, ...] = (16, 32, 96, 160, 256)
-    """Channels of each level, finest first; multiples of 16 run fastest in bf16."""
+    """Channels of each level, finest first and the bottleneck last; multiples of 16 run fastest in bf16."""
     residual: bool = False
     """Add each block's input to its output (He et al., arXiv 1512.03385)."""
-    norm: Literal["batch"] = "batch"
-    """Batch norm: in eval it is a fixed scale, so one pass over a whole box equals passes over windows."""
+    norm: Norm = "batch"
+    """After each convolution. ``batch`` in eval is a fixed scale, so one pass over a whole box equals passes over
+    windows; ``instance`` takes its statistics from what it is given; ``none`` leaves biases and He's start."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of activations zeroed at the end of the contracting path in training, where Ronneberger et al. have it."""
+    up: Upsampling = "nearest"
+    """How a level is brought to the next finer one: repeated, interpolated, or by a learnt 2-wide convolution."""
     deep_supervision: bool = False
     """In training mode return logits of every decoder level, finest first."""
 
@@ -43,28 +49,10 @@ class UNetConfig(Config):
         """What every side of the input must be a multiple of."""
         return int(2 ** (len(self.widths) - 1))
 
-
-class Block(nn.Module):
-    """Two 3-wide convolutions, each followed by batch norm and ReLU; keeps (N, C, *space)' space."""
-
-    def __init__(self, dims: int, channels: int, width: int, *, residual: bool) -> None:
-        super().__init__()
-        conv, norm = _layers(dims)
-        self.first = conv(channels, width, 3, padding=1, bias=False)
-        self.first_norm = norm(width)
-        self.second = conv(width, width, 3, padding=1, bias=False)
-        self.second_norm = norm(width)
-        self.shortcut: nn.Module | None = None
-        if residual:
-            self.shortcut = nn.Identity() if channels == width else conv(channels, width, 1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, *space) → (N, width, *space)."""
-        y = F.relu(self.first_norm(self.first(x)), inplace=True)
-        y = self.second_norm(self.second(y))
-        if self.shortcut is not None:
-            y = y + self.shortcut(x)
-        return F.relu(y, inplace=True)
+    @property
+    def one_pass(self) -> bool:
+        """Whether one pass over a whole box gives what windows of the training size give."""
+        return self.norm != "instance"
 
 
 class UNet(nn.Module):
@@ -73,19 +61,23 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        conv, _ = _layers(config.dims)
-        widths = config.widths
-        sources = (config.in_channels, *widths[:-1])
+        dims, widths = config.dims, config.widths
         self.down = nn.ModuleList(
-            Block(config.dims, a, b, residual=config.residual) for a, b in zip(sources, widths, strict=True)
+            Block(dims, a, b, residual=config.residual, norm=config.norm)
+            for a, b in zip((config.in_channels, *widths[:-1]), widths, strict=True)
         )
+        pairs = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
+        self.upsample = nn.ModuleList(Upsample(dims, low, high, config.up) for low, high in pairs)
         self.up = nn.ModuleList(
-            Block(config.dims, low + high, high, residual=config.residual)
-            for low, high in zip(widths[:0:-1], widths[-2::-1], strict=True)
+            Block(dims, upsample.width + high, high, residual=config.residual, norm=config.norm)
+            for upsample, (_, high) in zip(self.upsample, pairs, strict=True)
+            if isinstance(upsample, Upsample)
         )
         heads = widths[-2::-1] if config.deep_supervision else widths[:1]
-        self.heads = nn.ModuleList(conv(width, config.out_channels, 1) for width in heads)
-        self._pool = F.max_pool2d if config.dims == 2 else F.max_pool3d
+        self.heads = nn.ModuleList(convolution(dims)(width, config.out_channels, 1) for width in heads)
+        self._pool = F.max_pool2d if dims == 2 else F.max_pool3d
+        if config.norm == "none":
+            he_initialise(self)
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         """Logits; a side that is no multiple of ``config.multiple`` is a ValueError."""
@@ -96,15 +88,12 @@ class UNet(nn.Module):
             x = block(x if level == 0 else self._pool(x, 2))
             skips.append(x)
         skips.pop()
+        x = F.dropout(x, self.config.dropout, self.training)
         levels = []
-        for block in self.up:
-            x = block(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), skips.pop()], 1))
+        for upsample, block in zip(self.upsample, self.up, strict=True):
+            x = block(torch.cat([upsample(x), skips.pop()], 1))
             levels.append(x)
         if self.config.deep_supervision and self.training:
             return [head(level) for head, level in zip(self.heads, levels, strict=True)][::-1]
         result: Tensor = self.heads[-1](x)
         return result
-
-
-def _layers(dims: int) -> tuple[type[nn.Module], type[nn.Module]]:
-    return (nn.Conv2d, nn.BatchNorm2d) if dims == 2 else (nn.Conv3d, nn.BatchNorm3d)
