@@ -35,10 +35,13 @@ class Preparation(Config):
     """Where the voxel axes of the model frame point; LPS for a network that saw BraTS files as they are stored."""
     spacing_mm: float | None = None
     """Edge of the model's cubic voxels in mm; None keeps the study's own spacing."""
+    crop: Literal["brain", "none"] = "brain"
+    """The network sees the brain box, or the whole scan."""
     margin: int = 2
     """Voxels kept around the brain box, in the source frame."""
-    normalisation: Literal["zscore-brain"] = "zscore-brain"
-    """Each modality to mean 0 and standard deviation 1 over the brain; 0 outside."""
+    normalisation: Literal["zscore-brain", "zscore-nonzero"] = "zscore-brain"
+    """Each modality to mean 0 and standard deviation 1 over the brain, 0 outside; or over its own voxels other than 0,
+    as MONAI's ``NormalizeIntensity(nonzero=True, channel_wise=True)`` does."""
     multiple: int = 1
     """The padded size along each axis is a multiple of this."""
 
@@ -71,14 +74,17 @@ def prepare(
     frame, and the placement. Raises ``GridMismatch`` when the volumes do not share a grid.
     """
     grid = study.require_one_grid()
-    box = expand_box(brain.box, grid.shape, preparation.margin)
+    whole = slice(0, grid.shape[0]), slice(0, grid.shape[1]), slice(0, grid.shape[2])
+    box = whole if preparation.crop == "none" else expand_box(brain.box, grid.shape, preparation.margin)
     placement = plan(grid, box, preparation)
     inside = to_model_frame(torch.from_numpy(brain.mask[box]).to(device).float()[None], placement)[0] > 0.5
     images = torch.zeros((len(modalities), *placement.padded), device=device)
     for channel, modality in enumerate(modalities):
         if modality in study.volumes:
             values = torch.from_numpy(study.volumes[modality].values(box)).to(device)
-            images[channel] = normalise(to_model_frame(values[None], placement), inside)[0]
+            image = to_model_frame(values[None], placement)
+            counted = image[0] != 0 if preparation.normalisation == "zscore-nonzero" else inside
+            images[channel] = normalise(image, counted)[0]
     return images, inside, placement
 
 
