@@ -1,12 +1,74 @@
-"""What a 2.5-D network sees of a volume: slabs of adjacent slices. Training and inference share this definition."""
+"""What a network sees of a volume at once: slabs of adjacent slices, or boxes. Training and inference share slabs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional as F
+
+from bratsseg.config import Config
+
+Pair = tuple[int, int]
+Triple = tuple[int, int, int]
+
+
+class SlabWindows(Config):
+    """Slabs of neighbouring slices, for a 2-D network."""
+
+    kind: Literal["slabs"] = "slabs"
+    """Tells this kind from the other."""
+    slices: int = Field(default=5, ge=1)
+    """Neighbouring slices in one slab; odd, the centre one is learnt."""
+    size: Pair | tuple[Pair, Pair, Pair] = ((128, 112), (112, 112), (112, 128))
+    """In-plane size (A, B), or one each for sagittal (J, K), coronal (I, K), axial (I, J); larger heads are cropped."""
+    planes: tuple[float, float, float] = (0.25, 0.25, 0.5)
+    """Share of batches from the sagittal, coronal and axial plane."""
+    tumour_share: float = Field(default=0.65, ge=0, le=1)
+    """Share of slabs whose centre slice is drawn among those with tumour; the others are drawn among all."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> SlabWindows:
+        if self.slices % 2 == 0:
+            raise ValueError("slices must be odd: a slab has a centre slice")
+        if min(self.planes) < 0 or sum(self.planes) <= 0:
+            raise ValueError("planes must be shares of which one is above 0")
+        return self
+
+    @property
+    def sizes(self) -> tuple[Pair, Pair, Pair]:
+        """In-plane size by the axis that is cut across."""
+        if len(self.size) == 3:
+            return self.size
+        return self.size, self.size, self.size
+
+    @property
+    def neighbours(self) -> int:
+        """Channels that each modality takes."""
+        return self.slices
+
+
+class BoxWindows(Config):
+    """Boxes, for a 3-D network."""
+
+    kind: Literal["boxes"] = "boxes"
+    """Tells this kind from the other."""
+    size: Triple = (96, 96, 96)
+    """Voxels along I, J, K; smaller heads are padded with zeros."""
+    tumour_share: float = Field(default=0.65, ge=0, le=1)
+    """Share of boxes that hold a tumour voxel drawn from a region at random; the others lie anywhere."""
+
+    @property
+    def neighbours(self) -> int:
+        """Channels that each modality takes."""
+        return 1
+
+
+Windows = Annotated[SlabWindows | BoxWindows, Field(discriminator="kind")]
+"""How samples are cut from a case."""
 
 
 def slabs(volume: Tensor, slices: int, axis: int = 2) -> Tensor:
@@ -44,6 +106,20 @@ def fit(picture: Tensor, size: Sequence[int], start: Sequence[float]) -> Tensor:
             picture = picture.narrow(axis, low, wanted)
         pads = [low, -spare - low, *pads] if spare < 0 else [0, 0, *pads]
     return F.pad(picture, pads)
+
+
+def cut_box(volume: Tensor, corner: Sequence[int], size: Sequence[int]) -> Tensor:
+    """(C, *size) of ``volume`` (C, I, J, K) from voxel ``corner`` on, which may lie outside; zeros beyond the volume.
+
+    Touches no voxel outside the box, so that it is cheap on a memory-mapped volume.
+    """
+    pads: list[int] = []
+    for axis, (low, wanted) in enumerate(zip(corner, size, strict=True), 1):
+        start, stop = (min(max(edge, 0), volume.shape[axis]) for edge in (low, low + wanted))
+        before = min(max(-low, 0), wanted)
+        volume = volume.narrow(axis, start, stop - start)
+        pads = [before, wanted - before - (stop - start), *pads]
+    return F.pad(volume, pads)
 
 
 def rows_with(mask: Tensor, axis: int) -> Tensor:
