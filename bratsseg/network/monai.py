@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from pydantic import Field, model_validator
 from torch import nn
 
 from bratsseg.config import Config
+from bratsseg.errors import ModelError
 
 _GROUPS = 8
 
@@ -90,8 +92,11 @@ class SwinUNETRConfig(Config):
 
 
 def build_segresnet(config: SegResNetConfig) -> nn.Module:
-    """MONAI's SegResNet with random weights."""
-    from monai.networks.nets.segresnet import SegResNet  # noqa: PLC0415
+    """MONAI's SegResNet with random weights; ``ModelError`` where MONAI is absent."""
+    try:
+        from monai.networks.nets.segresnet import SegResNet  # noqa: PLC0415
+    except ImportError as error:
+        raise _absent(config.name) from error
 
     network: nn.Module = SegResNet(
         spatial_dims=config.dims,
@@ -107,17 +112,29 @@ def build_segresnet(config: SegResNetConfig) -> nn.Module:
 
 
 def build_swin_unetr(config: SwinUNETRConfig) -> nn.Module:
-    """MONAI's SwinUNETR with random weights."""
-    from monai.networks.nets.swin_unetr import SwinUNETR  # noqa: PLC0415
+    """MONAI's SwinUNETR with random weights; ``ModelError`` where MONAI or einops is absent."""
+    try:
+        import einops as _  # noqa: F401, PLC0415  (MONAI would miss it in the middle of a run only)
+        from monai.networks.nets.swin_unetr import SwinUNETR  # noqa: PLC0415
+    except ImportError as error:
+        raise _absent(config.name) from error
 
-    network: nn.Module = SwinUNETR(
-        in_channels=config.in_channels,
-        out_channels=config.out_channels,
-        depths=config.depths,
-        feature_size=config.feature_size,
-        drop_rate=config.dropout,
-        dropout_path_rate=config.path_dropout,
-        use_checkpoint=config.checkpointing,
-        spatial_dims=config.dims,
+    device = torch.get_default_device()
+    with torch.device("cpu"):  # it reads numbers off tensors while being built, and on the meta device there are none
+        network: nn.Module = SwinUNETR(
+            in_channels=config.in_channels,
+            out_channels=config.out_channels,
+            depths=config.depths,
+            feature_size=config.feature_size,
+            drop_rate=config.dropout,
+            dropout_path_rate=config.path_dropout,
+            use_checkpoint=config.checkpointing,
+            spatial_dims=config.dims,
+        )
+    return network.to(device)
+
+
+def _absent(name: str) -> ModelError:
+    return ModelError(
+        f"network {name}: needs MONAI and einops, and one is not installed here; pip install monai einops"
     )
-    return network

@@ -108,8 +108,9 @@ def class_loss(logits: Tensor, truth: Tensor, config: LossConfig) -> Tensor:
 
         dice = mean over classes of ``soft_dice(p, t)``    ce = mean(-log q)    focal = mean((1 - q)^γ · -log q) / 4
 
-    The focal part averages over the four channels, of which one is not 0, as MONAI's
-    ``DiceFocalLoss(softmax=True)``. Dice + CE: Isensee et al., 2021. A sample without tumour is all background.
+    The focal part averages over the four channels, of which one is not 0, as MONAI's ``FocalLoss(use_softmax=True)``
+    (MONAI's ``DiceFocalLoss`` would take the sigmoid there). Dice + CE: Isensee et al., 2021, and MONAI's
+    ``DiceCELoss``. A sample without tumour is all background.
     """
     logits, classes = logits.float(), exclusive_classes(truth)
     total = logits.new_zeros(())
@@ -121,7 +122,9 @@ def class_loss(logits: Tensor, truth: Tensor, config: LossConfig) -> Tensor:
         total = total + _weight(config, config.cross_entropy) * F.cross_entropy(logits, classes)
     if "focal" in config.name:
         log_q = logits.log_softmax(1).gather(1, classes.unsqueeze(1))
-        total = total + config.cross_entropy * ((1 - log_q.exp()) ** config.gamma * -log_q).mean() / CLASSES
+        total = (
+            total + config.cross_entropy * ((-log_q.expm1()).clamp(min=1e-7) ** config.gamma * -log_q).mean() / CLASSES
+        )
     return total
 
 

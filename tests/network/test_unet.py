@@ -4,6 +4,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from bratsseg.inference.model import ModelFolder
 from bratsseg.network import UNetConfig, build_network
 
 SMALL = UNetConfig(in_channels=4, widths=(8, 16, 24))
@@ -38,6 +39,45 @@ def test_every_parameter_gets_a_gradient() -> None:
 def test_wrong_sides_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="multiples of 4, were \\(16, 18\\)"):
         build_network(SMALL)(torch.randn(1, 4, 16, 18))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("up", ["nearest", "linear", "transposed"])
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+def test_every_norm_and_way_up_trains(dims: int, up: str, norm: str) -> None:
+    network = build_network(SMALL.model_copy(update={"dims": dims, "up": up, "norm": norm}))
+    logits = network(torch.randn(2, 4, *[8] * dims))
+    assert logits.shape == (2, 3, *[8] * dims)
+    logits.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_only_instance_norm_depends_on_what_else_is_seen() -> None:
+    picture = torch.randn(1, 4, 64, 16)
+    for norm, same in (("batch", True), ("none", True), ("instance", False)):
+        config = SMALL.model_copy(update={"norm": norm})
+        network = build_network(config).eval()
+        part, whole = network(picture[:, :, :48]), network(picture)
+        assert config.one_pass is same
+        assert torch.allclose(part[:, :, :16], whole[:, :, :16], atol=1e-5) is same
+
+
+def test_dropout_is_for_training_only() -> None:
+    network, pictures = build_network(SMALL.model_copy(update={"dropout": 0.5})), torch.randn(2, 4, 16, 16)
+    assert not torch.equal(network.train()(pictures), network(pictures))
+    assert torch.equal(network.eval()(pictures), network(pictures))
+
+
+def test_the_shipped_models_logits_have_not_moved() -> None:
+    # Computed with the release of the model, before norms and ways up could be chosen.
+    network = ModelFolder.find("default").networks()[0]
+    pictures = torch.randn(1, 20, 32, 48, generator=torch.Generator().manual_seed(7))
+    with torch.no_grad():
+        logits = network(pictures)
+    torch.testing.assert_close(logits[0, :, 10, 20], torch.tensor([-10.061656, -11.282058, -13.036899]))
+    torch.testing.assert_close(logits[0, :, 31, 0], torch.tensor([-8.961113, -9.954284, -11.731224]))
+    assert logits.double().sum().item() == pytest.approx(-52635.063, rel=1e-5)
+    assert logits.double().square().sum().item() == pytest.approx(615783.107, rel=1e-5)
 
 
 def test_one_level_is_refused() -> None:
