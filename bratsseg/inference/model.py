@@ -51,7 +51,10 @@ class ReleasedModel(Config):
     modalities: tuple[Modality, ...]
     """The network's input channels, in order; one that a study lacks is a channel of zeros."""
     regions: tuple[Region, ...]
-    """The network's output channels, in order."""
+    """The regions it was taught, in order; with ``target`` regions these are its output channels."""
+    target: Literal["regions", "classes"] = "regions"
+    """What its outputs are: nested regions, a sigmoid each; or one softmax over background, necrosis, edema and
+    enhancing tumour."""
     needs: dict[Region, tuple[tuple[Modality, ...], ...]]
     """For each region the sets of modalities of which one must be complete; else the region is not assessable."""
     network: NetworkConfig
@@ -76,6 +79,10 @@ class ReleasedModel(Config):
             raise ValueError("regions must hold WT and follow the order WT, TC, ET")
         if set(self.needs) != set(self.regions):
             raise ValueError("needs must name exactly the regions")
+        if self.target == "classes" and self.regions != tuple(Region):
+            raise ValueError("regions must be WT, TC, ET when the target is classes")
+        if self.preparation.normalisation == "imagenet" and len(self.modalities) != 3:
+            raise ValueError("modalities must be three for the normalisation imagenet")
         return self
 
 

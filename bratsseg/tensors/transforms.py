@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
 import nibabel as nib
 import numpy as np
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
 from bratsseg.config import Config
@@ -23,6 +24,7 @@ from bratsseg.study.volume import Box, Study
 
 T = TypeVar("T")
 Shape = tuple[int, int, int]
+Normalisation = Literal["zscore-brain", "zscore-nonzero", "zscore-picture", "unit", "minmax-slice", "imagenet"]
 
 # Spacings that agree this closely drift by less than .01 mm over half a head, and are not resampled.
 SAME_SPACING = 5e-5
@@ -35,15 +37,35 @@ class Preparation(Config):
     """Where the voxel axes of the model frame point; LPS for a network that saw BraTS files as they are stored."""
     spacing_mm: float | None = None
     """Edge of the model's cubic voxels in mm; None keeps the study's own spacing."""
+    subject: Literal["volume", "picture"] = "volume"
+    """A scan with a place in the head; or pictures, whose pixels have no size and stay in the order of the array."""
     crop: Literal["brain", "none"] = "brain"
     """The network sees the brain box, or the whole scan."""
     margin: int = 2
     """Voxels kept around the brain box, in the source frame."""
-    normalisation: Literal["zscore-brain", "zscore-nonzero"] = "zscore-brain"
-    """Each modality to mean 0 and standard deviation 1 over the brain, 0 outside; or over its own voxels other than 0,
-    as MONAI's ``NormalizeIntensity(nonzero=True, channel_wise=True)`` does."""
+    plane_size: tuple[int, int] | None = None
+    """Voxel counts along the first two axes of the model frame, to which every plane is resampled; None keeps them."""
+    normalisation: Normalisation = "zscore-brain"
+    """The intensities of each modality (see ``normalise_as``):
+
+    - ``zscore-brain``: mean 0 and standard deviation 1 over the brain, 0 outside;
+    - ``zscore-nonzero``: over its own voxels other than 0, as MONAI's
+      ``NormalizeIntensity(nonzero=True, channel_wise=True)`` does;
+    - ``zscore-picture``: over everything, all slices of a patient together (Buda et al., arXiv 1906.03720);
+    - ``unit``: a picture's 0 to 255 to 0 to 1; a volume's smallest and largest in the brain to 0 and 1;
+    - ``minmax-slice``: the smallest and largest of each slice along K to 0 and 1;
+    - ``imagenet``: ``unit``, less the mean and over the standard deviation of ImageNet's three channels.
+    """
     multiple: int = 1
-    """The padded size along each axis is a multiple of this."""
+    """The padded size along each axis is a multiple of this; pictures are not padded along K."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.subject == "picture" and self.spacing_mm is not None:
+            raise ValueError("spacing_mm must be left out for pictures: their pixels have no size; use plane_size")
+        if self.plane_size is not None and min(self.plane_size) < 1:
+            raise ValueError(f"plane_size must be at least 1 by 1, was {self.plane_size}")
+        return self
 
 
 @dataclass(frozen=True)
