@@ -53,8 +53,9 @@ def check(
     raise typer.Exit(run_check(folder, as_json, voxels, layout, policy))
 
 
-for verb in (segment, evaluate, report, convert, export, synthesize, train, models):
+for verb in (segment, evaluate, report, convert, export, synthesize, train):
     app.command()(verb)
+app.add_typer(models, name="models")
 app.command("describe-data")(describe_data)
 app.command(context_settings=PASS_ON)(submit)
 
