@@ -13,7 +13,7 @@ from bratsseg.errors import ConfigError, UsageError
 from tests.flows.conftest import bratsseg
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = Path("/home/a user")
+HOME = Path("/scratch/a user")
 
 
 def directives(job: Job, folder: Path = HOME) -> list[str]:
@@ -36,8 +36,8 @@ def test_the_script_asks_for_what_the_job_says():
         "--open-mode=append",
         "--requeue",
         "--signal=B:USR1@120",
-        '--chdir="/home/a user"',
-        '--output="/home/a user/logs/%x-%j.out"',
+        '--chdir="/scratch/a user"',
+        '--output="/scratch/a user/logs/%x-%j.out"',
     ):
         assert wanted in asked
 
@@ -59,10 +59,10 @@ def test_the_folder_stands_as_it_is_called_or_not_at_all():
 def test_the_shell_reads_the_words_back_and_setup_comes_first():
     words = ["train", "a b.yaml", "name=it's $HOME; rm -rf `x`"]
     job = Job(setup=("module load cuda",))
-    script = batch_script(job, words, "/opt/my env/bin/python", HOME)
+    script = batch_script(job, words, "/shared/my env/bin/python", HOME)
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=True).returncode == 0
     line = next(line for line in script.splitlines() if line.startswith("srun"))
-    assert shlex.split(line)[-7:] == ["/opt/my env/bin/python", "-m", "bratsseg", *words, "&"]
+    assert shlex.split(line)[-7:] == ["/shared/my env/bin/python", "-m", "bratsseg", *words, "&"]
     assert script.index("module load cuda") < script.index("MASTER_ADDR") < script.index("srun")
 
 
