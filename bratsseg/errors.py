@@ -7,6 +7,7 @@ The tree::
     │   ├── ConfigError            config_invalid       a config file or an override is refused
     │   ├── ModelError             model_invalid        a released model cannot be found or trusted
     │   └── DialectError           dialect_unknown      label values whose convention nobody has named
+    ├── TrainingError              training_failed      a training run cannot go on; its last checkpoint is kept
     └── CaseError                  case_invalid         one case cannot be used; a batch goes on without it
         ├── ReadError              unreadable           a file is missing, truncated, or not what its name says
         ├── ContentError           content_invalid      the voxels cannot be a scan (NaN, constant, empty, 4-D)
@@ -54,6 +55,12 @@ class DialectError(UsageError):
     """The convention of label values is unknown or contradicted."""
 
     code = "dialect_unknown"
+
+
+class TrainingError(BratssegError):
+    """A training run cannot go on; its last checkpoint is kept."""
+
+    code = "training_failed"
 
 
 class CaseError(BratssegError):

@@ -2,142 +2,160 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from bratsseg.config import Config
-from bratsseg.network import UNetConfig
+from bratsseg.network import NetworkConfig, UNetConfig
 from bratsseg.study.modality import Modality
+from bratsseg.study.regions import Region
 from bratsseg.synthesis.generator import SynthesisConfig
-from bratsseg.training.loss import LossConfig
-
-
-class ModalityShares(Config):
-    """How often a sample keeps which modalities; the others are zeroed, so that one network serves any subset."""
-
-    all_four: float = 0.35
-    """FLAIR, T1, T1ce, T2."""
-    flair_t1c: float = 0.3
-    """FLAIR and T1ce, the pair many public sets have."""
-    flair_only: float = 0.08
-    """FLAIR alone."""
-    # The rest: any other subset that contains FLAIR or T2, uniformly.
-
-
-class DataConfig(Config):
-    """How synthetic patients become batches of slabs."""
-
-    spacing_mm: float = Field(default=1.5, gt=0)
-    """Isotropic spacing of the volumes; inference resamples to the same."""
-    slices: int = Field(default=5, ge=1)
-    """Adjacent slices in one slab; odd."""
-    window: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] = ((128, 112), (112, 112), (112, 128))
-    """In-plane size of a slab for sagittal (J, K), coronal (I, K), axial (I, J) slabs; larger heads are cropped."""
-    planes: tuple[float, float, float] = (0.25, 0.25, 0.5)
-    """Share of batches from the sagittal, coronal and axial plane."""
-    volumes: int = Field(default=24, ge=1)
-    """Patients kept in memory per worker, so that a batch mixes many."""
-    slabs_per_volume: int = Field(default=16, ge=1)
-    """Slabs drawn for each new patient."""
-    tumour_share: float = Field(default=0.65, ge=0, le=1)
-    """Share of slabs whose centre slice touches tumour."""
-    modalities: ModalityShares = ModalityShares()
-    """Modality dropout."""
-    gain_sd: float = 0.12
-    """Sd of the log gain on each modality after the z-score."""
-    offset_sd: float = 0.12
-    """Sd of the offset on each modality after the z-score."""
-    workers: int = Field(default=1, ge=0)
-    """Processes that make patients; 0 makes them in the training process."""
-
-    @model_validator(mode="after")
-    def _slices_odd(self) -> DataConfig:
-        if self.slices % 2 == 0:
-            raise ValueError("slices must be odd: a slab has a centre slice")
-        return self
-
-
-class OptimiserConfig(Config):
-    """AdamW (Loshchilov & Hutter, arXiv 1711.05101)."""
-
-    learning_rate: float = 2e-3
-    """Peak learning rate."""
-    weight_decay: float = 0.01
-    """Decoupled weight decay."""
-    clip_norm: float = 5.0
-    """Largest gradient norm; 0 turns clipping off."""
-
-
-class ScheduleConfig(Config):
-    """Warm-up, constant, linear decay: it can be shortened on resume by a smaller ``max_steps``."""
-
-    max_steps: int = Field(default=6000, ge=1)
-    """Optimiser steps of the whole run."""
-    warmup_steps: int = Field(default=200, ge=0)
-    """Steps over which the learning rate rises from 0."""
-    decay_share: float = Field(default=0.3, ge=0, le=1)
-    """Last share of the steps, over which it falls to ``final``."""
-    final: float = 0.01
-    """Learning rate at the end relative to the peak."""
+from bratsseg.tensors.augmentation import AugmentationConfig
+from bratsseg.tensors.transforms import Preparation
+from bratsseg.tensors.windows import SlabWindows, Windows
+from bratsseg.training.interim import DataConfig
+from bratsseg.training.loss import LossConfig, build_loss
+from bratsseg.training.optimiser import OptimiserConfig
+from bratsseg.training.schedule import ScheduleConfig
 
 
 class TrainerConfig(Config):
     """How the steps are run."""
 
     batch_size: int = Field(default=16, ge=1)
-    """Slabs per step."""
+    """Samples of one process in one batch."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches whose gradients are summed into one step."""
     steps_per_epoch: int = Field(default=250, ge=1)
-    """Steps between validations; each ends with a checkpoint."""
+    """Optimiser steps of an epoch; each epoch ends with a checkpoint."""
+    max_epochs: int | None = Field(default=None, ge=1)
+    """Length of the run in epochs; the shorter of this and ``max_steps`` counts."""
+    max_steps: int | None = Field(default=None, ge=1)
+    """Length of the run in steps, rounded up to whole epochs."""
+    validate_every: int = Field(default=1, ge=1)
+    """Epochs from one validation to the next; the last epoch is always validated."""
+    monitor: str = "vol_dice_mean"
+    """The validation score that the best checkpoint and the patience go by; higher is better."""
+    patience: int | None = Field(default=None, ge=1)
+    """Validations without a better score after which the run ends; None never ends it early."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
     """Lightning's name of the arithmetic."""
-    accelerator: str = "auto"
-    """Lightning's name of the device kind."""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """Kind of device."""
+    devices: int | None = Field(default=None, ge=1)
+    """Processes on each machine, one a GPU; None is what torchrun says, else 1."""
+    nodes: int = Field(default=1, ge=1)
+    """Machines."""
     threads: int = Field(default=1, ge=0)
-    """CPU threads of the training process; 0 leaves torch's default."""
+    """CPU threads of each training process; 0 leaves torch's default."""
     ema_decay: float = Field(default=0.998, ge=0, lt=1)
-    """Decay per step of the averaged weights, which validation and release use."""
-    validation_patients: int = Field(default=6, ge=1)
-    """Synthetic patients of the fixed validation set."""
+    """Decay per step of the averaged weights, which validation and release use; 0 is the weights themselves."""
+    compile: bool = False
+    """torch.compile the network: a minute at the start, then faster steps on a GPU."""
+    init_from: str | None = None
+    """A released model, by name or folder, whose weights training starts from."""
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.max_epochs is None and self.max_steps is None:
+            raise ValueError("max_epochs or max_steps must be given: a run has an end")
+        return self
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps of an epoch; a run that is shorter than an epoch has one of its own length."""
+        return min(self.steps_per_epoch, self.max_steps or self.steps_per_epoch)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole run."""
+        by_steps = None if self.max_steps is None else -(-self.max_steps // self.epoch_steps)
+        return min(count for count in (self.max_epochs, by_steps) if count is not None)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole run, which the schedule is laid over."""
+        return self.epochs * self.epoch_steps
 
 
 class Experiment(Config):
     """One training run."""
 
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Names the run and, unless told otherwise, the released model."""
     seed: int = 0
     """Everything drawn follows from it."""
-    synthesis: SynthesisConfig = SynthesisConfig()
-    """The patients."""
+    fold: int = Field(default=0, ge=0)
+    """Which fold of the split is held out."""
     data: DataConfig = DataConfig()
-    """How patients become batches."""
-    network: UNetConfig = UNetConfig()
+    """Whose scans, or synthetic patients."""
+    synthesis: SynthesisConfig = SynthesisConfig()
+    """What synthetic patients are like."""
+    preparation: Preparation = Preparation()
+    """How a study becomes an array; the released model does the same."""
+    windows: Windows = SlabWindows()
+    """What is cut from a case to be one sample."""
+    augmentation: AugmentationConfig = AugmentationConfig()
+    """What is changed in a sample at random."""
+    network: NetworkConfig = UNetConfig()
     """What is trained."""
     loss: LossConfig = LossConfig()
     """What it minimises."""
     optimiser: OptimiserConfig = OptimiserConfig()
     """How."""
     schedule: ScheduleConfig = ScheduleConfig()
-    """For how long, at which learning rate."""
-    trainer: TrainerConfig = TrainerConfig()
-    """On what."""
+    """At which learning rate."""
+    trainer: TrainerConfig
+    """For how long, on what."""
+
+    @property
+    def subsets(self) -> dict[str, tuple[Modality, ...]]:
+        """Which modalities validation gives the network, by name: with dropout also the pair that many sites have."""
+        pair = (Modality.FLAIR, Modality.T1C)
+        everything = {"all": self.data.modalities}
+        spare = set(self.data.modalities) > set(pair) and self.data.modality_dropout is not None
+        return everything | {"flair_t1c": pair} if spare else everything
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """Names of the validation scores, any of which ``trainer.monitor`` may name."""
+        of = [*(str(region) for region in self.data.regions), "mean"]
+        return tuple(
+            f"vol_{measure}_{name}{suffix}"
+            for suffix in ("", *(f"@{subset}" for subset in self.subsets if subset != "all"))
+            for measure in ("dice", "iou")
+            for name in of
+        )
 
     @model_validator(mode="after")
-    def _channels_agree(self) -> Experiment:
-        wanted = len(Modality) * self.data.slices
-        if self.network.in_channels != wanted:
-            raise ValueError(f"network.in_channels must be {wanted} (4 modalities × {self.data.slices} slices)")
-        for size in self.data.window:
-            if any(side % self.network.multiple for side in size):
-                raise ValueError(f"data.window sides must be multiples of {self.network.multiple}, were {size}")
+    def _parts_agree(self) -> Self:
+        for check in (self._dimensions, self._channels, self._sides, self._monitor):
+            check()
         return self
 
+    def _channels(self) -> None:
+        modalities, slices = len(self.data.modalities), self.windows.neighbours
+        wanted = modalities * slices
+        if self.network.in_channels != wanted:
+            raise ValueError(f"network.in_channels must be {wanted} ({modalities} modalities × {slices} slices)")
+        build_loss(self.loss, self.data.target, self.network.out_channels)
+        classes = len(Region) + 1 if self.data.target == "classes" else len(self.data.regions)
+        if self.network.out_channels != classes:
+            raise ValueError(f"network.out_channels must be {classes}, one for each of data's {self.data.target}")
 
-def learning_rate_factor(step: int, schedule: ScheduleConfig) -> float:
-    """Learning rate at ``step`` relative to the peak."""
-    if step < schedule.warmup_steps:
-        return (step + 1) / schedule.warmup_steps
-    decay = max(schedule.decay_share * schedule.max_steps, 1)
-    left = max(schedule.max_steps - step, 0) / decay
-    return schedule.final + (1 - schedule.final) * min(left, 1.0)
+    def _sides(self) -> None:
+        multiple = self.network.multiple
+        windows = self.windows
+        for size in windows.sizes if windows.kind == "slabs" else (windows.size,):
+            if any(side % multiple for side in size):
+                raise ValueError(f"windows.size must be multiples of {multiple} for this network, was {size}")
+
+    def _dimensions(self) -> None:
+        dims = 2 if self.windows.kind == "slabs" else 3
+        if self.network.dims != dims:
+            raise ValueError(f"network.dims must be {dims} for windows of kind {self.windows.kind}")
+
+    def _monitor(self) -> None:
+        if self.trainer.monitor not in self.score_names:
+            raise ValueError(f"trainer.monitor must be one of {', '.join(self.score_names)}")

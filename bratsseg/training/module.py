@@ -1,28 +1,27 @@
-"""The training step as Lightning runs it: loss, averaged weights, validation on whole volumes."""
+"""The training step as Lightning runs it: loss, averaged weights, schedule, validation on whole cases."""
 
 from __future__ import annotations
 
-import copy
-import functools
+import math
 from typing import Any
 
 import torch
 from lightning import pytorch as pl
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
+from bratsseg.errors import TrainingError
 from bratsseg.network import build_network
-from bratsseg.study.modality import Modality
-from bratsseg.study.regions import Region
-from bratsseg.tensors.windows import slabs
-from bratsseg.training.experiment import Experiment, learning_rate_factor
-from bratsseg.training.loss import hard_dice, supervised_loss
+from bratsseg.training.average import AverageWeights
+from bratsseg.training.experiment import Experiment
+from bratsseg.training.loss import build_loss
+from bratsseg.training.optimiser import build_optimiser
+from bratsseg.training.schedule import Plateau, learning_rate_factor
+from bratsseg.training.validation import CaseScores, gather, means, score_case
 
-SUBSETS: dict[str, tuple[Modality, ...]] = {
-    "all": tuple(Modality),
-    "flair_t1c": (Modality.FLAIR, Modality.T1C),
-}
-"""Modality subsets that validation scores, by the name they have in the log."""
+OVERFLOWS_IN_A_ROW = 20
+"""16-mixed: the scaler skips a step that overflows and halves its factor, so some are nothing to worry about."""
+LOOKED_AT_EVERY = 25
+"""Steps between looks at the losses on a GPU, where each look waits for it."""
 
 
 class SegmentationModule(pl.LightningModule):
@@ -31,45 +30,72 @@ class SegmentationModule(pl.LightningModule):
     def __init__(self, experiment: Experiment) -> None:
         super().__init__()
         self.experiment = experiment
-        self.network = _channels_last(build_network(experiment.network))
-        self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.lost: list[Tensor] = []
-        self.scores: dict[str, list[Tensor]] = {}
+        order = torch.channels_last if experiment.network.dims == 2 else torch.channels_last_3d
+        self._order = order
+        self.network = build_network(experiment.network).to(memory_format=order)  # type: ignore[call-overload]
+        self._following = AverageWeights(self.network, experiment.trainer.ema_decay)
+        self.average = self._following.network
+        self._loss = build_loss(experiment.loss, experiment.data.target)
+        self._plateau = Plateau(experiment.schedule) if experiment.schedule.name == "plateau" else None
+        self.case_scores: dict[str, CaseScores] = {}
+        self.scores: dict[str, float] = {}
+        self._losses: list[Tensor] = []
+        self._unseen: list[tuple[int, Tensor, Tensor]] = []
+        self._overflows = 0
 
-    def configure_optimizers(self) -> Any:
-        """AdamW; norms and biases do not decay."""
-        config = self.experiment.optimiser
-        matrices = [p for p in self.network.parameters() if p.ndim > 1]
-        vectors = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-        optimiser = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay)
-        factor = functools.partial(learning_rate_factor, schedule=self.experiment.schedule)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimiser; its learning rates follow the schedule in ``on_train_batch_start``."""
+        return build_optimiser(self.network, self.experiment.optimiser)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """Loss of one batch: slabs (N, 4 × slices, A, B), truth (N, 3, A, B)."""
-        pictures, truth = batch
-        outputs = self.network(_channels_last(pictures.to(self._arithmetic())))
-        loss = supervised_loss(outputs, truth, self.experiment.loss)
-        self.lost.append(loss.detach())
-        return loss
-
-    def on_train_start(self) -> None:
-        """Follow this run's schedule from the first step, also where a checkpoint remembers another one."""
-        factor = learning_rate_factor(self.global_step, self.experiment.schedule)
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Set the learning rates of this step, and make an epoch's own random draws a function of its number."""
+        trainer = self.experiment.trainer
+        if batch_idx == 0:
+            epoch = self.global_step // trainer.epoch_steps
+            torch.manual_seed((self.experiment.seed * 1_000_003 + epoch) * 1009 + self.global_rank)
+            self._losses, self._unseen, self.scores = [], [], {}
+            is_last = epoch == trainer.epochs - 1
+            self.trainer.check_val_every_n_epoch = 1 if is_last else trainer.validate_every
+        factor = learning_rate_factor(self.global_step, trainer.total_steps, self.experiment.schedule)
+        factor *= self._plateau.factor if self._plateau else 1.0
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["initial_lr"] * factor
 
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Loss of one batch: pictures (N, C, *space), truth (N, R, *space), positions (N,)."""
+        pictures, truth, positions = batch
+        outputs = self.network(pictures.to(self._arithmetic()).contiguous(memory_format=self._order))
+        loss = self._loss(outputs, truth)
+        self._losses.append(loss.detach())
+        self._unseen.append((self.global_step, loss.detach(), positions))
+        if loss.device.type == "cpu" or len(self._unseen) >= LOOKED_AT_EVERY:
+            self.look_at_losses()
+        return loss
+
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Move the averaged weights; early steps average over fewer."""
-        decay = min(self.experiment.trainer.ema_decay, (1 + self.global_step) / (10 + self.global_step))
-        with torch.no_grad():
-            for mean, now in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
-                if mean.is_floating_point():
-                    mean.lerp_(now, 1 - decay)
-                else:
-                    mean.copy_(now)
+        """Move the averaged weights, after a step has been taken."""
+        if (batch_idx + 1) % self.experiment.trainer.accumulate == 0:
+            self._following.update(self.network, self.global_step)
+
+    def look_at_losses(self) -> None:
+        """Raise ``TrainingError`` when a loss since the last look was not a number, naming the step and the cases."""
+        seen, self._unseen = self._unseen, []
+        finite = torch.stack([loss for _, loss, _ in seen]).isfinite().tolist() if seen else []
+        for (step, loss, positions), fine in zip(seen, finite, strict=True):
+            self._overflows = 0 if fine else self._overflows + 1
+            if self._overflows > (OVERFLOWS_IN_A_ROW if self.experiment.trainer.precision == "16-mixed" else 0):
+                name_of = self.trainer.datamodule.samples.name_of
+                cases = sorted({name_of(int(position)) for position in positions})
+                raise TrainingError(
+                    f"step {step}: the loss must be a number, was {float(loss)}, on cases {', '.join(cases)}; "
+                    "the checkpoint of the epoch before is kept. Look at those scans, or lower "
+                    "optimiser.learning_rate, or set trainer.precision to 32-true"
+                )
+
+    def mean_loss(self) -> float:
+        """Mean loss of the epoch over all processes."""
+        total = torch.stack(self._losses).double().mean() if self._losses else torch.tensor(math.nan)
+        return float(self.trainer.strategy.reduce(total, reduce_op="mean"))
 
     def train(self, mode: bool = True) -> SegmentationModule:
         """Set the mode of the trained network; the average always stays in eval."""
@@ -79,39 +105,31 @@ class SegmentationModule(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last scores."""
-        self.scores = {name: [] for name in SUBSETS}
+        self.look_at_losses()
+        self.case_scores = {}
 
-    def validation_step(self, patient: tuple[Tensor, Tensor], _: int) -> None:
-        """Dice of one whole patient, for each modality subset."""
-        whole, regions = patient
-        for name, subset in SUBSETS.items():
-            kept = torch.tensor([m in subset for m in Modality], device=whole.device)
-            volume = whole * kept.view(-1, 1, 1, 1)
-            predicted = predict_volume(self.average, volume.to(self._arithmetic()), self.experiment.data.slices) > 0
-            self.scores[name].append(hard_dice(predicted, regions).cpu())
+    def validation_step(self, case: tuple[str, Tensor, Tensor], _: int) -> None:
+        """Scores of one whole case."""
+        name, images, regions = case
+        images = images.to(self._arithmetic())
+        self.case_scores[name] = score_case(self.average, images, regions, self.experiment)
 
-    def summary(self) -> dict[str, float]:
-        """Mean loss since the last call and mean Dice per subset and region, by column name of the log."""
-        row = {"loss": float(torch.stack(self.lost).mean()) if self.lost else float("nan")}
-        self.lost = []
-        for name, scores in self.scores.items():
-            means = torch.stack(scores).mean(0).tolist() if scores else [float("nan")] * len(Region)
-            row |= {f"dice_{region}_{name}": value for region, value in zip(Region, means, strict=True)}
-        return row
+    def on_validation_epoch_end(self) -> None:
+        """Put the scores of all processes together; lower the learning rate when they stopped rising."""
+        self.case_scores = gather(self.case_scores)
+        self.scores = means(self.case_scores.values(), self.experiment.score_names)
+        if self._plateau:
+            self._plateau.update(self.scores[self.experiment.trainer.monitor])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what Lightning does not know of."""
+        if self._plateau:
+            checkpoint["plateau"] = self._plateau.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from there."""
+        if self._plateau and "plateau" in checkpoint:
+            self._plateau.load_state_dict(checkpoint["plateau"])
 
     def _arithmetic(self) -> torch.dtype:
         return torch.bfloat16 if self.experiment.trainer.precision == "bf16-mixed" else torch.float32
-
-
-def predict_volume(network: nn.Module, volume: Tensor, slices: int, axis: int = 2, batch: int = 16) -> Tensor:
-    """Logits (3, I, J, K) of ``volume`` (4, I, J, K), slab by slab along ``axis``."""
-    pictures = slabs(volume, slices, axis)
-    a, b = pictures.shape[-2:]
-    multiple = getattr(getattr(network, "config", None), "multiple", 16)
-    pictures = F.pad(pictures, (0, -b % multiple, 0, -a % multiple))
-    parts = [network(_channels_last(part)) for part in torch.split(pictures, batch)]
-    return torch.cat(parts)[..., :a, :b].movedim(0, axis + 1)
-
-
-def _channels_last(thing: Any) -> Any:
-    return thing.to(memory_format=torch.channels_last)

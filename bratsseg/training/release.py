@@ -1,103 +1,208 @@
-"""From a run to a released model: the averaged weights as float16 safetensors, and their description."""
+"""From runs to a released model: the averaged weights as float16 safetensors, their description, and a card."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from bratsseg.config import read_config
-from bratsseg.errors import ModelError
+from bratsseg.errors import ModelError, WriteError
 from bratsseg.inference.decoding import Decoding
-from bratsseg.inference.model import DESCRIPTION, ReleasedModel, WeightFile
-from bratsseg.inference.passes import SlabPass
+from bratsseg.inference.model import CARD, DESCRIPTION, ReleasedModel, WeightFile
+from bratsseg.inference.passes import Passes
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
-from bratsseg.tensors.transforms import Preparation
+from bratsseg.training.card import write_card
 from bratsseg.training.experiment import Experiment
-from bratsseg.training.run import CHECKPOINT, EXPERIMENT, LOG, VERSIONS
+from bratsseg.training.folder import (
+    BEST,
+    EXPERIMENT,
+    LAST,
+    LOG,
+    SCORES,
+    SPLIT,
+    VERSIONS,
+    differences,
+    read_checkpoint,
+)
+from bratsseg.training.validation import passes_of
 
-WEIGHTS = "weights.safetensors"
-NEEDS: dict[Region, tuple[tuple[Modality, ...], ...]] = {
+UNKNOWN_LICENCE = "unknown: ask the owner of the data"
+ANY_SUBSET: dict[Region, tuple[tuple[Modality, ...], ...]] = {
     Region.WT: ((Modality.FLAIR,), (Modality.T2W,)),
     Region.TC: ((Modality.FLAIR, Modality.T1C), (Modality.T2W, Modality.T1C)),
     Region.ET: ((Modality.FLAIR, Modality.T1C), (Modality.T2W, Modality.T1C)),
 }
-"""Edema shows on FLAIR or T2, enhancement only with contrast; training drops modalities accordingly."""
+"""Edema shows on FLAIR or T2, enhancement only with contrast; modality dropout trains for just these subsets."""
 
 
-def release(run: Path, out: Path, name: str, *, version: str = "1", planes: tuple[int, ...] = (2,)) -> ReleasedModel:
-    """Write the released model ``name`` into the folder ``out`` from the last checkpoint of ``run``.
+@dataclass(frozen=True)
+class Trained:
+    """A run that can be released."""
 
-    The description is written last, so a folder with one is complete. ``ModelError`` when the run has no checkpoint
-    or its weights do not fit float16.
+    run: Path
+    experiment: Experiment
+    state: dict[str, Tensor]
+    steps: int
+
+
+def release(
+    runs: Sequence[Path],
+    out: Path,
+    name: str,
+    *,
+    version: str = "1",
+    licence: str = UNKNOWN_LICENCE,
+    planes: tuple[int, ...] = (2,),
+) -> ReleasedModel:
+    """Write the released model ``name`` into the new folder ``out`` from the best checkpoint of each of ``runs``.
+
+    Several runs are the folds of one experiment, whose probabilities inference averages. The folder appears whole or
+    not at all; one that is there already stays as it is, and is refused unless it holds this very model.
+    ``ModelError`` when a run has no checkpoint, the runs do not belong together, or weights do not fit float16.
     """
-    checkpoint = run / CHECKPOINT
-    if not checkpoint.exists():
-        raise ModelError(f"run {run}: must hold {CHECKPOINT}; train for at least one epoch first")
-    experiment = read_config(Experiment, run / EXPERIMENT)
-    loaded = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    content = save(_halved(loaded["state_dict"], run), metadata={"model": name, "version": version})
-    description = ReleasedModel(
-        name=name,
-        version=version,
-        summary="2.5-D U-Net trained on synthetic patients only; any subset of modalities with FLAIR or T2",
-        licence="Apache-2.0",
-        modalities=tuple(Modality),
-        regions=tuple(Region),
-        needs=NEEDS,
-        network=experiment.network,
-        preparation=Preparation(spacing_mm=experiment.data.spacing_mm, multiple=experiment.network.multiple),
-        passes=SlabPass(slices=experiment.data.slices, planes=planes),
-        decoding=Decoding(),
-        weights=(WeightFile(file=WEIGHTS, sha256=hashlib.sha256(content).hexdigest()),),
-        trained=_provenance(run, experiment, int(loaded["global_step"])),
+    trained = [_read(run) for run in runs]
+    _require_one_experiment(trained)
+    files = ["weights.safetensors"] if len(runs) == 1 else [f"fold{one.experiment.fold}.safetensors" for one in trained]
+    contents = [
+        save(_halved(one), metadata={"model": name, "version": version}) for one in trained
+    ]  # one after the other, small: a network, not a data set
+    weights = tuple(
+        WeightFile(file=file, sha256=hashlib.sha256(content).hexdigest())
+        for file, content in zip(files, contents, strict=True)
     )
-    out.mkdir(parents=True, exist_ok=True)
-    _replace(out / WEIGHTS, content)
-    _replace(out / DESCRIPTION, (description.model_dump_json(indent=1) + "\n").encode())
-    return description
+    passes = passes_of(trained[0].experiment, planes)
+    described = _describe(trained, {"name": name, "version": version, "licence": licence}, passes, weights)
+    description = (described.model_dump_json(indent=1) + "\n").encode()
+    card = write_card(described, trained[0].experiment, [_cases(one.run) for one in trained]).encode()
+    _write(out, {DESCRIPTION: description, CARD: card, **dict(zip(files, contents, strict=True))})
+    return described
 
 
-def _halved(state: dict[str, Tensor], run: Path) -> dict[str, Tensor]:
+def _read(run: Path) -> Trained:
+    checkpoint = run / BEST if (run / BEST).exists() else run / LAST
+    if not checkpoint.exists():
+        raise ModelError(f"run {run}: must hold {LAST}; train for at least one epoch first")
+    loaded = read_checkpoint(checkpoint)
+    experiment = read_config(Experiment, run / EXPERIMENT)
+    return Trained(run, experiment, loaded["state_dict"], int(loaded["global_step"]))
+
+
+def _require_one_experiment(trained: Sequence[Trained]) -> None:
+    first = trained[0]
+    folds = [one.experiment.fold for one in trained]
+    if len(set(folds)) < len(folds):
+        raise ModelError(f"runs must be different folds of one experiment, were folds {folds}")
+    for one in trained[1:]:
+        same_fold = one.experiment.model_copy(update={"fold": first.experiment.fold})
+        differing = list(differences(first.experiment, same_fold))
+        if differing:
+            raise ModelError(f"run {one.run}: must be a fold of {first.run}'s experiment; {'; '.join(differing)}")
+
+
+def _describe(
+    trained: Sequence[Trained], names: dict[str, str], passes: Passes, weights: tuple[WeightFile, ...]
+) -> ReleasedModel:
+    experiment = trained[0].experiment
+    return ReleasedModel(
+        **names,
+        summary=_summary(experiment, len(trained)),
+        modalities=experiment.data.modalities,
+        regions=experiment.data.regions,
+        needs=_needs(experiment),
+        network=experiment.network,
+        preparation=experiment.preparation.model_copy(update={"multiple": experiment.network.multiple}),
+        passes=passes,
+        decoding=Decoding(),
+        weights=weights,
+        trained=_provenance(trained),
+    )
+
+
+def _summary(experiment: Experiment, folds: int) -> str:
+    kind = "2-D" if experiment.network.dims == 2 else "3-D"
+    on = ", ".join(modality.label for modality in experiment.data.modalities)
+    several = f", {folds} folds" if folds > 1 else ""
+    return f"{kind} {experiment.network.name} trained as {experiment.name} on {_data(experiment)} ({on}){several}"
+
+
+def _data(experiment: Experiment) -> str:
+    return "synthetic patients only" if experiment.data.synthetic else "the user's scans"
+
+
+def _needs(experiment: Experiment) -> dict[Region, tuple[tuple[Modality, ...], ...]]:
+    data = experiment.data
+    if data.modality_dropout is not None and set(data.modalities) == set(Modality):
+        return {region: ANY_SUBSET[region] for region in data.regions}
+    return dict.fromkeys(data.regions, (data.modalities,))
+
+
+def _halved(one: Trained) -> dict[str, Tensor]:
     """The averaged network's state, floating point as float16."""
     prefix = "average."
     halved = {}
-    for key, value in state.items():
+    for key, value in one.state.items():
         if not key.startswith(prefix):
             continue
         kept = value.half() if value.is_floating_point() else value
         if not kept.isfinite().all():
-            raise ModelError(f"run {run}: {key} must fit float16, its largest value is {value.abs().max():.3g}")
+            raise ModelError(f"run {one.run}: {key} must fit float16, its largest value is {value.abs().max():.3g}")
         halved[key.removeprefix(prefix)] = kept.contiguous()
     return halved
 
 
-def _provenance(run: Path, experiment: Experiment, steps: int) -> dict[str, Any]:
-    with (run / LOG).open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    scores = {key: float(value) for key, value in rows[-1].items() if key.startswith("dice_")}
-    versions = json.loads((run / VERSIONS).read_text(encoding="utf-8"))
+def _provenance(trained: Sequence[Trained]) -> dict[str, Any]:
+    first = trained[0]
+    runs = []
+    for one in trained:
+        with (one.run / LOG).open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        kept: dict[str, str] = next((row for row in reversed(rows) if int(row["step"]) == one.steps), {})
+        split = one.run / SPLIT
+        runs.append(
+            {
+                "fold": one.experiment.fold,
+                "steps": one.steps,
+                "hours": round(sum(float(row["seconds"]) for row in rows) / 3600, 2),
+                "validation": {key: float(value) for key, value in kept.items() if key.startswith("vol_") and value},
+                "split_sha256": json.loads(split.read_text(encoding="utf-8"))["sha256"] if split.exists() else None,
+            }
+        )
     return {
-        "data": "synthetic patients only; no patient images",
-        "generator": versions["generator"],
-        "seed": experiment.seed,
-        "steps": steps,
-        "slabs": steps * experiment.trainer.batch_size,
-        "hours": round(sum(float(row["seconds"]) for row in rows) / 3600, 2),
-        "synthetic_validation": scores,
-        "versions": versions,
+        "experiment": first.experiment.name,
+        "data": _data(first.experiment),
+        "seed": first.experiment.seed,
+        "samples_a_step": first.experiment.trainer.batch_size * first.experiment.trainer.accumulate,
+        "runs": runs,
+        "versions": json.loads((first.run / VERSIONS).read_text(encoding="utf-8")),
     }
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(content)
-    beside.replace(path)
+def _cases(run: Path) -> list[dict[str, str]]:
+    if not (run / SCORES).exists():
+        return []
+    with (run / SCORES).open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _write(out: Path, files: dict[str, bytes]) -> None:
+    if out.exists():
+        there = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} if out.is_dir() else {}
+        if there != files:
+            raise WriteError(f"model folder {out}: must be new or hold this very model; give another --out or --name")
+        return
+    beside = out.with_name(out.name + ".part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    for name, content in files.items():
+        (beside / name).write_bytes(content)
+    beside.replace(out)

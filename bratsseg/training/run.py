@@ -1,132 +1,176 @@
-"""One training run in one folder: starts, logs, checkpoints each epoch, and goes on by itself when started again."""
+"""One training run in one folder: starts, goes on by itself when started again, and ends with its best weights kept."""
 
 from __future__ import annotations
 
-import csv
-import json
-import platform
-import time
-from importlib.metadata import PackageNotFoundError, version
+import logging
+import os
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import pytorch as pl
-from torch.utils.data import DataLoader
+from lightning.pytorch.strategies import DDPStrategy
 
-from bratsseg.config import read_config, write_config
-from bratsseg.errors import ConfigError
-from bratsseg.synthesis.generator import VERSION
-from bratsseg.training.data import SlabStream, ValidationPatients, training_loader
-from bratsseg.training.experiment import Experiment, ScheduleConfig
+from bratsseg.errors import ModelError, TrainingError
+from bratsseg.inference.model import ModelFolder
+from bratsseg.network import load_pretrained
+from bratsseg.training.checkpoint import Checkpoints
+from bratsseg.training.data import CaseData
+from bratsseg.training.experiment import Experiment, TrainerConfig
+from bratsseg.training.folder import LAST, LOG, cut_log, open_folder, read_checkpoint
+from bratsseg.training.log import Bar, EpochLog
 from bratsseg.training.module import SegmentationModule
-
-CHECKPOINT = Path("checkpoints") / "last.ckpt"
-LOG = "log.csv"
-EXPERIMENT = "experiment.yaml"
-VERSIONS = "versions.json"
 
 
 def train(experiment: Experiment, run: Path) -> None:
     """Train in the folder ``run``; if it holds a run of the same experiment, go on from its last checkpoint.
 
-    Only ``schedule``, and of ``trainer`` the threads and accelerator, may differ from what the folder was started
-    with: so a run can be shortened or lengthened. Anything else is a ConfigError.
+    Raises ``ConfigError`` when the folder holds another experiment, the errors of the data before the first step, and
+    ``TrainingError`` when the run cannot go on. A run that is already at its end is left as it is.
     """
-    start = _prepare_folder(experiment, run)
+    if is_first_process():
+        open_folder(experiment, run)
+    last = run / LAST
+    start = last if last.exists() else None
+    if start is not None and _finished(experiment, run, read_checkpoint(start)):
+        return
     if experiment.trainer.threads:
         torch.set_num_threads(experiment.trainer.threads)
+    _quieten()
     pl.seed_everything(experiment.seed, verbose=False)
     module = SegmentationModule(experiment)
-    steps = experiment.trainer.steps_per_epoch
-    stream = SlabStream(experiment, _finished_epochs(start, steps))
-    validation = DataLoader(ValidationPatients(experiment), batch_size=None)
-    trainer = pl.Trainer(
-        accelerator=experiment.trainer.accelerator,
-        devices=1,
-        precision=experiment.trainer.precision,
-        max_steps=experiment.schedule.max_steps,
-        max_epochs=-1,
-        limit_train_batches=steps,
+    if start is None:
+        _fill(module)
+    if experiment.trainer.compile:
+        module.network.compile()
+    callbacks: list[pl.Callback] = [EpochLog(run), Bar(), Checkpoints(run, experiment.trainer.patience)]
+    _fit(_trainer(experiment, run, callbacks), module, CaseData(experiment), start)
+
+
+def is_first_process() -> bool:
+    """True for the process that writes: the only one, or the first of torchrun's, SLURM's or Lightning's."""
+    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0"
+    return rank == "0" and os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def _finished(experiment: Experiment, run: Path, checkpoint: dict[str, Any]) -> bool:
+    """Make the log agree with the checkpoint; True when there is nothing left to do."""
+    trainer = experiment.trainer
+    steps = int(checkpoint["global_step"])
+    if is_first_process():
+        cut_log(run / LOG, steps // trainer.epoch_steps)
+    judged = Checkpoints(run, trainer.patience)
+    judged.load_state_dict(checkpoint["callbacks"][judged.state_key])
+    return steps >= trainer.total_steps or judged.exhausted
+
+
+def _trainer(experiment: Experiment, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+    config = experiment.trainer
+    devices, nodes = _processes(config)
+    return pl.Trainer(
+        accelerator=config.accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=_strategy(config) if devices * nodes > 1 else "auto",
+        precision=config.precision,
+        max_epochs=config.epochs,
+        limit_train_batches=config.epoch_steps * config.accumulate,
+        accumulate_grad_batches=config.accumulate,
+        check_val_every_n_epoch=config.validate_every,
         num_sanity_val_steps=0,
         gradient_clip_val=experiment.optimiser.clip_norm or None,
-        callbacks=[_Log(run / LOG), _Checkpoint(run / CHECKPOINT)],
+        callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
+        benchmark=True,
         default_root_dir=run,
     )
-    trainer.fit(module, training_loader(experiment, stream), validation, ckpt_path=start, weights_only=True)
 
 
-class _Log(pl.Callback):
-    """Appends one line per epoch: epoch, step, seconds, learning rate, loss, Dice per region and modality subset."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._since = time.monotonic()
-
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not isinstance(pl_module, SegmentationModule):
-            return
-        now = time.monotonic()
-        row: dict[str, Any] = {"epoch": trainer.current_epoch, "step": trainer.global_step}
-        row |= {"seconds": round(now - self._since, 1), "learning_rate": trainer.optimizers[0].param_groups[0]["lr"]}
-        row |= {name: round(value, 4) for name, value in pl_module.summary().items()}
-        self._since = now
-        fresh = not self._path.exists()
-        with self._path.open("a", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
+def _processes(config: TrainerConfig) -> tuple[int, int]:
+    """Processes on each machine, and machines: torchrun's word counts where there is one."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        return here, int(os.environ["WORLD_SIZE"]) // here
+    return config.devices or 1, config.nodes
 
 
-class _Checkpoint(pl.Callback):
-    """Keeps the last epoch's state: written beside and renamed, so that there is always a whole one."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        beside = self._path.with_name(self._path.name + ".part")
-        trainer.save_checkpoint(beside, weights_only=False)
-        beside.replace(self._path)
+def _strategy(config: TrainerConfig) -> DDPStrategy:
+    on_gpu = config.accelerator != "cpu" and torch.cuda.is_available()
+    return DDPStrategy(process_group_backend="nccl" if on_gpu else "gloo", gradient_as_bucket_view=True)
 
 
-def _prepare_folder(experiment: Experiment, run: Path) -> Path | None:
-    """Record the experiment; the checkpoint to go on from, or None."""
-    run.mkdir(parents=True, exist_ok=True)
-    record = run / EXPERIMENT
-    if record.exists():
-        before = read_config(Experiment, record)
-        if _fixed_part(before) != _fixed_part(experiment):
-            raise ConfigError(f"run {run}: was started with another experiment; give another folder")
-    write_config(experiment, record)
-    (run / VERSIONS).write_text(json.dumps(_versions(), indent=1), encoding="utf-8")
-    checkpoint = run / CHECKPOINT
-    return checkpoint if checkpoint.exists() else None
+def _fit(trainer: pl.Trainer, module: SegmentationModule, data: CaseData, start: Path | None) -> None:
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _too_little_memory(trainer, error) from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        raise _too_little_memory(trainer, error) from error
+    except SystemExit as error:
+        raise KeyboardInterrupt from error  # Lightning turned Ctrl-C into an exit
 
 
-def _fixed_part(experiment: Experiment) -> Experiment:
-    trainer = experiment.trainer.model_copy(update={"threads": 0, "accelerator": "auto"})
-    return experiment.model_copy(update={"schedule": ScheduleConfig(), "trainer": trainer})
+def _too_little_memory(trainer: pl.Trainer, error: BaseException) -> TrainingError:
+    first = str(error).strip().partition("\n")[0]
+    return TrainingError(
+        f"step {trainer.global_step}: too little memory for this experiment ({first}); the last checkpoint is kept. "
+        "Make trainer.batch_size smaller and trainer.accumulate larger, windows.size smaller, or the network's widths"
+    )
 
 
-def _finished_epochs(checkpoint: Path | None, steps_per_epoch: int) -> int:
-    if checkpoint is None:
-        return 0
-    step = torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"]
-    return int(step) // steps_per_epoch
+def _fill(module: SegmentationModule) -> None:
+    """Put the weights there that training starts from, where the experiment names some."""
+    experiment = module.experiment
+    note = load_pretrained(module.network)
+    if note and is_first_process():
+        print(note, file=sys.stderr)
+    if experiment.trainer.init_from is not None:
+        _load_released(module, experiment.trainer.init_from)
+    module.average.load_state_dict(module.network.state_dict())
 
 
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "generator": VERSION}
-    for name in ("bratsseg", "torch", "lightning", "numpy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+def _load_released(module: SegmentationModule, name: str) -> None:
+    folder, data = ModelFolder.find(name), module.experiment.data
+    model = folder.description
+    for what, theirs, ours in (
+        ("modalities", model.modalities, data.modalities),
+        ("regions", model.regions, data.regions),
+    ):
+        if theirs != ours:
+            raise ModelError(
+                f"trainer.init_from {name}: data.{what} must be the model's, {', '.join(theirs)}, "
+                f"were {', '.join(ours)}"
+            )
+    (state, *_) = (network.state_dict() for network in folder.networks())
+    mine = module.network.state_dict()
+    differing = [key for key in state.keys() | mine.keys() if _shape(state, key) != _shape(mine, key)]
+    if differing:
+        key = min(differing)
+        raise ModelError(
+            f"trainer.init_from {name}: the network must be the model's; {len(differing)} weights differ, such as "
+            f"{key}, there {_shape(state, key)}, here {_shape(mine, key)}. Copy `network` from its model.json"
+        )
+    module.network.load_state_dict(state)
+
+
+def _shape(state: dict[str, torch.Tensor], key: str) -> tuple[int, ...] | None:
+    return tuple(state[key].shape) if key in state else None
+
+
+def _quieten() -> None:
+    """Lightning's notes on its own settings, which nobody who trains here has made."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for category in ("lightning.pytorch", "lightning.fabric"):
+        warnings.filterwarnings("ignore", module=category)
+
+
+__all__ = ["is_first_process", "train"]

@@ -8,15 +8,14 @@ import torch
 
 from bratsseg.config import read_config
 from bratsseg.errors import ConfigError, ModelError
-from bratsseg.inference.model import ModelFolder
-from bratsseg.training.data import SlabStream
 from bratsseg.training.experiment import Experiment
-from bratsseg.training.release import release
-from bratsseg.training.run import CHECKPOINT, LOG, train
+from bratsseg.training.folder import BEST, LAST, LOG, SCORES
+from bratsseg.training.run import train
+from bratsseg.training.synthetic import SyntheticSamples
 
 TINY = Path(__file__).resolve().parents[2] / "configs" / "training" / "tiny.yaml"
 
-Batch = tuple[torch.Tensor, torch.Tensor]
+Sample = tuple[torch.Tensor, torch.Tensor, int]
 
 
 def tiny(*overrides: str) -> Experiment:
@@ -24,7 +23,7 @@ def tiny(*overrides: str) -> Experiment:
 
 
 def state(run: Path) -> dict[str, torch.Tensor]:
-    loaded: dict[str, torch.Tensor] = torch.load(run / CHECKPOINT, weights_only=True)["state_dict"]
+    loaded: dict[str, torch.Tensor] = torch.load(run / LAST, weights_only=True)["state_dict"]
     return loaded
 
 
@@ -42,21 +41,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_two_steps_leave_a_run(trained: Path) -> None:
     assert [row["step"] for row in rows(trained)] == ["1", "2"]
-    assert all(0 <= float(rows(trained)[-1][f"dice_{r}_all"]) <= 1 for r in ("WT", "TC", "ET"))
+    assert all(0 <= float(rows(trained)[-1][f"vol_dice_{r}"]) <= 1 for r in ("WT", "TC", "ET", "mean"))
     assert read_config(Experiment, trained / "experiment.yaml") == tiny()
     assert any(not torch.equal(state(trained)[k], state(trained)[k.replace("network.", "average.")])
                for k in state(trained) if k.startswith("network."))  # fmt: skip
+    with (trained / SCORES).open(newline="") as stream:
+        (case,) = csv.DictReader(stream)
+    assert 0 <= float(case["vol_dice_WT@flair_t1c"]) <= 1
 
 
 def test_an_interrupted_run_goes_on_bit_for_bit(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = SlabStream._batch
+    get = SyntheticSamples.__getitem__
 
-    def dies(self: SlabStream, step: int, worker: int, workers: int) -> Batch:
-        if step == 1:
+    def dies(self: SyntheticSamples, position: int) -> Sample:
+        if position == 2:
             raise RuntimeError("power cut")
-        return batch(self, step, worker, workers)
+        return get(self, position)
 
-    monkeypatch.setattr(SlabStream, "_batch", dies)
+    monkeypatch.setattr(SyntheticSamples, "__getitem__", dies)
     with pytest.raises(RuntimeError, match="power cut"):
         train(tiny(), tmp_path)
     monkeypatch.undo()
@@ -68,27 +70,39 @@ def test_an_interrupted_run_goes_on_bit_for_bit(trained: Path, tmp_path: Path, m
 
 
 def test_a_finished_run_started_again_changes_nothing(trained: Path) -> None:
-    before = state(trained)
+    before = (trained / LAST).read_bytes()
     train(tiny(), trained)
-    assert all(torch.equal(state(trained)[key], before[key]) for key in before)
+    assert (trained / LAST).read_bytes() == before
 
 
-def test_another_experiment_in_the_same_folder_is_refused(trained: Path) -> None:
-    with pytest.raises(ConfigError, match="another experiment"):
-        train(tiny("optimiser.learning_rate=0.5"), trained)
+def test_another_experiment_in_the_same_folder_is_refused_by_its_keys(trained: Path) -> None:
+    with pytest.raises(ConfigError, match=r"optimiser.learning_rate was 0.002, is 0.5"):
+        train(tiny("optimiser.learning_rate=0.5", "data.workers=3"), trained)
 
 
-def test_release_loads_and_is_the_averaged_network(trained: Path, tmp_path: Path) -> None:
-    release(trained, tmp_path / "mine", "mine")
-    folder = ModelFolder(tmp_path / "mine")
-    (network,) = folder.networks()
-    assert folder.description.name == "mine"
-    assert folder.description.trained["steps"] == 2
-    average = {k.removeprefix("average."): v for k, v in state(trained).items() if k.startswith("average.")}
-    for key, value in network.state_dict().items():
-        torch.testing.assert_close(value, average[key], rtol=2e-3, atol=1e-4)
+def test_a_worse_model_never_replaces_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.5, 0.4, 0.45, 0.6])
+
+    def scored(*_: object) -> dict[str, float]:
+        return dict.fromkeys(tiny().score_names, next(scores))
+
+    monkeypatch.setattr("bratsseg.training.module.score_case", scored)
+    train(tiny("trainer.max_steps=2"), tmp_path)
+    best = (tmp_path / BEST).read_bytes()
+    train(tiny("trainer.max_steps=3"), tmp_path)  # resumed: the best score must have been restored
+    assert (tmp_path / BEST).read_bytes() == best
+    train(tiny("trainer.max_steps=4"), tmp_path)
+    assert (tmp_path / BEST).read_bytes() != best
 
 
-def test_release_without_a_checkpoint_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="must hold"):
-        release(tmp_path, tmp_path / "out", "mine")
+def test_patience_ends_a_run_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flat = dict.fromkeys(tiny().score_names, 0.3)
+    monkeypatch.setattr("bratsseg.training.module.score_case", lambda *_: flat)
+    train(tiny("trainer.max_steps=9", "trainer.patience=2"), tmp_path)
+    train(tiny("trainer.max_steps=9", "trainer.patience=2"), tmp_path)
+    assert [row["step"] for row in rows(tmp_path)] == ["1", "2", "3"]
+
+
+def test_fine_tuning_refuses_a_model_of_other_channels(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="weights differ"):
+        train(tiny("trainer.init_from=default"), tmp_path)

@@ -1,0 +1,132 @@
+"""The folder of a run: what lies where, what was started in it, and whether the same experiment is going on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bratsseg.config import read_config, write_config
+from bratsseg.errors import ConfigError
+from bratsseg.synthesis.generator import VERSION
+from bratsseg.training.experiment import Experiment
+
+LAST = Path("checkpoints") / "last.ckpt"
+BEST = Path("checkpoints") / "best.ckpt"
+LOG = "log.csv"
+EXPERIMENT = "experiment.yaml"
+VERSIONS = "versions.json"
+SPLIT = "split.json"
+SCORES = Path("validation") / "scores.csv"
+
+FREE_TO_CHANGE = (
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.patience",
+    "trainer.threads",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.nodes",
+    "trainer.compile",
+    "data.workers",
+    "data.folder",
+    "data.cache",
+)
+"""What may differ when a run goes on: how long, on what machine, and where the same data lie now."""
+
+
+def open_folder(experiment: Experiment, run: Path) -> None:
+    """Record the experiment in ``run``; ``ConfigError`` names the keys in which a run found there differs."""
+    record = run / EXPERIMENT
+    if record.exists():
+        before = read_config(Experiment, record)
+        differing = list(differences(before, experiment))
+        if differing:
+            raise ConfigError(
+                f"run {run}: was started with another experiment: {'; '.join(differing)}. "
+                "Give the old values, or another folder"
+            )
+    run.mkdir(parents=True, exist_ok=True)
+    (run / LAST).parent.mkdir(exist_ok=True)
+    replace_file(run / VERSIONS, json.dumps(versions(), indent=1).encode())
+    beside = run / (EXPERIMENT + ".part")
+    write_config(experiment, beside)
+    beside.replace(record)
+
+
+def differences(before: Experiment, now: Experiment) -> Iterator[str]:
+    """The keys that must not differ and do, as ``key was …, is …``."""
+    old, new = dict(_leaves(before.model_dump(mode="json"))), dict(_leaves(now.model_dump(mode="json")))
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key) and not _free(key):
+            yield f"{key} was {old.get(key)}, is {new.get(key)}"
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds, its tensors read when they are used; never runs code from it."""
+    loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return loaded
+
+
+def cut_log(path: Path, epochs: int) -> None:
+    """Drop the lines of epochs after ``epochs``, which a kill left without their checkpoint."""
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        names, rows = list(reader.fieldnames or ()), list(reader)
+    kept = [row for row in rows if (row["epoch"] or "").isdigit() and int(row["epoch"]) < epochs]
+    if len(kept) == len(rows):
+        return
+    write_table(path, names, kept)
+
+
+def write_table(path: Path, names: list[str], rows: list[dict[str, Any]]) -> None:
+    """Write a CSV file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    with beside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    beside.replace(path)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, on the disk before it has its name."""
+    beside = path.with_name(path.name + ".part")
+    with beside.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.replace(path)
+
+
+def versions() -> dict[str, str]:
+    """Of everything that decides what a run computes."""
+    found = {"python": platform.python_version(), "generator": VERSION}
+    for name in ("bratsseg", "torch", "lightning", "numpy", "monai"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _leaves(values: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(values, dict) and values:
+        for name, value in values.items():
+            yield from _leaves(value, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, values
+
+
+def _free(key: str) -> bool:
+    return key in FREE_TO_CHANGE

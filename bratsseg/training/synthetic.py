@@ -1,0 +1,112 @@
+"""Synthetic patients as samples: any sample can be made from its position alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from bratsseg.study.modality import Modality
+from bratsseg.synthesis.generator import SyntheticPatient, synthesize_patient
+from bratsseg.tensors.augmentation import AugmentationConfig, ModalityShares, draw_modalities
+from bratsseg.tensors.transforms import normalise
+from bratsseg.tensors.windows import SlabWindows, rows_with
+from bratsseg.training.experiment import Experiment
+from bratsseg.training.prepared import PreparedCase, prepared
+from bratsseg.training.samples import draw_window, sample_generator
+
+VALIDATION_SEED_OFFSET = 500_009
+"""Added to the seed for validation patients, which training never sees."""
+
+
+def prepare_patient(patient: SyntheticPatient, name: str = "synthetic") -> PreparedCase:
+    """Crop to the brain's box and z-score, as inference does."""
+    box = tuple(slice(int(r[0]), int(r[-1]) + 1) for r in (rows_with(patient.brain, axis) for axis in range(3)))
+    brain = patient.brain[box]
+    images = normalise(patient.images[(slice(None), *box)], brain)
+    return prepared(name, images, patient.regions[(slice(None), *box)].clone(), brain)
+
+
+class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
+    """Sample ``position`` of the whole run: a picture, its truth, and the position.
+
+    ``batch_size`` counts the samples of one batch over all processes. Batch b is cut from the ``volumes`` newest
+    patients of lane b mod ``lanes``, which move on by ``batch_size / windows_per_volume`` patients a batch: so a
+    sample depends on the experiment and its position alone, whoever makes it, and a resumed run sees what it would
+    have seen. Each process keeps the patients of the lanes it serves.
+    """
+
+    def __init__(self, experiment: Experiment, batch_size: int) -> None:
+        self._experiment = experiment
+        self._batch_size = batch_size
+        self._patients: dict[int, PreparedCase] = {}
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
+        """Make the sample; slow where its patient has to be made first."""
+        experiment, synthetic = self._experiment, self._experiment.data.synthetic
+        batch, slot = divmod(position, self._batch_size)
+        pool = self._pool(batch)
+        of_batch = sample_generator(experiment.seed + 1, batch)
+        windows = experiment.windows
+        shares = windows.planes if isinstance(windows, SlabWindows) else (0.0, 0.0, 1.0)
+        axis = int(torch.multinomial(torch.tensor(shares), 1, generator=of_batch))
+        order = torch.randperm(synthetic.volumes, generator=of_batch)
+        patient = self._patient(pool[int(order[slot % synthetic.volumes])])
+        generator = sample_generator(experiment.seed, position)
+        picture, truth = draw_window(patient, windows, generator, axis)
+        dropout = experiment.data.modality_dropout
+        return jitter(picture, windows.neighbours, experiment.augmentation, dropout, generator), truth, position
+
+    def name_of(self, position: int) -> str:
+        """The patient behind a sample, for a message."""
+        return f"synthetic sample {position}"
+
+    def _pool(self, batch: int) -> list[int]:
+        synthetic = self._experiment.data.synthetic
+        turn, lane = divmod(batch, synthetic.lanes)
+        newest = synthetic.volumes + turn * self._batch_size // synthetic.windows_per_volume
+        pool = [n * synthetic.lanes + lane for n in range(newest - synthetic.volumes, newest)]
+        old = [n for n in self._patients if n % synthetic.lanes == lane and n < pool[0]]
+        for number in old:
+            del self._patients[number]
+        return pool
+
+    def _patient(self, number: int) -> PreparedCase:
+        if number not in self._patients:
+            self._patients[number] = make_patient(self._experiment, number)
+        return self._patients[number]
+
+
+def make_patient(experiment: Experiment, index: int) -> PreparedCase:
+    """Training patient ``index`` of an experiment."""
+    spacing = experiment.preparation.spacing_mm or 1.0
+    return prepare_patient(synthesize_patient(experiment.seed, index, spacing, experiment.synthesis), f"s{index}")
+
+
+def validation_patients(experiment: Experiment) -> list[PreparedCase]:
+    """The fixed set of whole synthetic patients with a tumour."""
+    found: list[PreparedCase] = []
+    spacing, index = experiment.preparation.spacing_mm or 1.0, 0
+    while len(found) < experiment.data.synthetic.validation_patients and index < 1000:
+        seed = experiment.seed + VALIDATION_SEED_OFFSET
+        made = synthesize_patient(seed, index, spacing, experiment.synthesis)
+        if made.regions[0].any():
+            found.append(prepare_patient(made, f"v{index}"))
+        index += 1
+    return found
+
+
+def jitter(
+    picture: Tensor,
+    slices: int,
+    config: AugmentationConfig,
+    shares: ModalityShares | None,
+    generator: torch.Generator,
+) -> Tensor:
+    """Random gain and offset per modality inside the brain, and modality dropout; (4 × slices, A, B)."""
+    kept = torch.ones(len(Modality)) if shares is None else draw_modalities(shares, generator)
+    parts = picture.float().view(len(Modality), slices, *picture.shape[1:])
+    numbers = torch.randn((2, len(Modality), 1, 1, 1), generator=generator)
+    gain = (numbers[0] * config.gain_sd).exp() * kept.view(-1, 1, 1, 1)
+    offset = numbers[1] * config.offset_sd * kept.view(-1, 1, 1, 1)
+    return (parts * gain + offset * (parts != 0)).flatten(0, 1).half()

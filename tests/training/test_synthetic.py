@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bratsseg.config import read_config
+from bratsseg.synthesis.generator import synthesize_patient
+from bratsseg.training.data import Positions
+from bratsseg.training.experiment import Experiment
+from bratsseg.training.synthetic import SyntheticSamples, prepare_patient
+
+TINY = Path(__file__).resolve().parents[2] / "configs" / "training" / "tiny.yaml"
+
+
+def tiny(*overrides: str) -> Experiment:
+    return read_config(Experiment, TINY, overrides)
+
+
+def test_prepared_patient_is_zscored_in_the_brain() -> None:
+    patient = prepare_patient(synthesize_patient(0, 0, 6.0))
+    for channel in patient.images.float():
+        inside = channel[channel != 0]
+        assert float(inside.mean()) == pytest.approx(0, abs=0.02)
+        assert float(inside.std()) == pytest.approx(1, abs=0.02)
+
+
+def test_samples_have_the_networks_shape() -> None:
+    samples = SyntheticSamples(tiny(), 2)
+    for position in range(4):
+        picture, truth, again = samples[position]
+        assert (picture.shape, picture.dtype) == ((12, 32, 32), torch.float16)
+        assert (truth.shape, truth.dtype, again) == ((3, 32, 32), torch.uint8, position)
+
+
+def test_a_sample_depends_on_its_position_alone() -> None:
+    through, alone = SyntheticSamples(tiny(), 2), SyntheticSamples(tiny(), 2)
+    late = [through[position] for position in range(12)][-1]
+    assert all(torch.equal(a, b) for a, b in zip(late[:2], alone[11][:2], strict=True))
+
+
+def test_two_processes_see_together_what_one_sees_with_twice_the_batch() -> None:
+    def positions(rank: int, world: int, size: int) -> list[int]:
+        return list(Positions(batches=3, batch_size=size, rank=rank, world=world, epoch=lambda: 2))
+
+    one, first, second = positions(0, 1, 4), positions(0, 2, 2), positions(1, 2, 2)
+    for batch in range(3):
+        part = slice(2 * batch, 2 * batch + 2)
+        assert first[part] + second[part] == one[4 * batch : 4 * batch + 4]
+    assert one[0] == 2 * 3 * 4
