@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Protocol
 
 import torch
 from lightning import pytorch as pl
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from bratsseg.tensors.augmentation import draw_modalities
+from bratsseg.training.cases import CaseSet, find_case_set, record_split
 from bratsseg.training.experiment import Experiment
+from bratsseg.training.folder import is_first_process
+from bratsseg.training.prepared import PreparedCase
+from bratsseg.training.samples import CaseSamples, sample_generator
 from bratsseg.training.synthetic import SyntheticSamples, validation_patients
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Pictures (N, C, *space) float16, truth (N, R, *space) uint8, positions (N,)."""
+ValidationCase = tuple[str, Tensor, Tensor]
+"""Id, images (C, I, J, K), regions (R, I, J, K)."""
+
+
+class Samples(Protocol):
+    """What training cuts from cases: any sample by its position in the run."""
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
+        """Picture (C, *space) float16, truth (R, *space) uint8, position."""
+
+    def name_of(self, position: int) -> str:
+        """The case behind a sample."""
 
 
 class Positions(Sampler[int]):
@@ -37,30 +60,52 @@ class Positions(Sampler[int]):
 class CaseData(pl.LightningDataModule):
     """Training samples and validation cases of an experiment."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    samples: Samples
+
+    def __init__(self, experiment: Experiment, run: Path) -> None:
         super().__init__()
-        self._experiment = experiment
-        self.samples: Any = None
-        self._validation: list[Any] = []
+        self._experiment, self._run = experiment, run
+        self._cases: CaseSet | None = None
+        self._validation: list[PreparedCase] = []
+
+    def find(self) -> None:
+        """Find and part the cases, and prepare them once on each machine: what is wrong with them is said now."""
+        if self._experiment.data.synthetic is not None:
+            return
+        self._cases = find_case_set(self._experiment, self._run)
+        if is_first_process():
+            record_split(self._cases, self._run)
+            split = self._cases.split
+            notes = [*self._cases.notes, f"{len(split.train)} cases to train on, {len(split.validation)} to validate"]
+            print("\n".join(notes), file=sys.stderr)
+
+    def prepare_data(self) -> None:
+        """Fill the cache; Lightning calls this once on each machine, while the others wait."""
+        if self._cases is not None:
+            self._cases.fill_cache(self._experiment.data.workers)
 
     def setup(self, stage: str | None = None) -> None:
         """Open the cases on every process."""
-        if self.samples is None:
-            self.samples = SyntheticSamples(self._experiment, self._experiment.trainer.batch_size * self._world)
-            self._validation = validation_patients(self._experiment)
+        experiment, size = self._experiment, self._experiment.trainer.batch_size * self._world
+        if self._cases is None:
+            self.samples = SyntheticSamples(experiment, size)
+            self._validation = validation_patients(experiment)
+        else:
+            self.samples = CaseSamples(self._cases.open_training(), experiment.windows, experiment.seed, size)
+            self._validation = self._cases.open_validation()
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Batches (pictures, truth, positions) of this process."""
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor, int]]:
+        """Batches of this process."""
         trainer, workers = self._experiment.trainer, self._experiment.data.workers
         positions = Positions(
             batches=trainer.epoch_steps * trainer.accumulate,
             batch_size=trainer.batch_size,
-            rank=self.trainer.global_rank if self.trainer else 0,
+            rank=self._rank,
             world=self._world,
             epoch=lambda: self.trainer.global_step // trainer.epoch_steps if self.trainer else 0,
         )
         return DataLoader(
-            self.samples,
+            _WithDropout(self.samples, self._experiment),
             batch_size=trainer.batch_size,
             sampler=positions,
             num_workers=workers,
@@ -70,25 +115,47 @@ class CaseData(pl.LightningDataModule):
             worker_init_fn=_single_thread,
         )
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        """This process's share of the validation cases, at least one: (id, images, regions)."""
-        rank = self.trainer.global_rank if self.trainer else 0
-        mine = self._validation[rank :: self._world] or self._validation[:1]
+    def val_dataloader(self) -> DataLoader[ValidationCase]:
+        """This process's share of the validation cases, at least one, so that all validate alike."""
+        mine = self._validation[self._rank :: self._world] or self._validation[:1]
         return DataLoader(_WholeCases(mine), batch_size=None)
+
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
 
     @property
     def _world(self) -> int:
         return self.trainer.world_size if self.trainer else 1
 
 
-class _WholeCases(Dataset[tuple[str, torch.Tensor, torch.Tensor]]):
-    def __init__(self, cases: list[Any]) -> None:
+class _WithDropout(Dataset[tuple[Tensor, Tensor, int]]):
+    """Samples of which some modalities are zeroed, as the experiment says."""
+
+    def __init__(self, samples: Samples, experiment: Experiment) -> None:
+        self._samples, self._experiment = samples, experiment
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
+        picture, truth, position = self._samples[position]
+        data = self._experiment.data
+        if data.modality_dropout is not None:
+            generator = sample_generator(self._experiment.seed + 3, position)
+            kept = draw_modalities(data.modality_dropout, generator, data.modalities)
+            # Channels run modality by modality, each with its neighbouring slices.
+            dropped = (~kept).repeat_interleave(self._experiment.windows.neighbours)
+            picture = picture.clone()
+            picture[dropped] = 0
+        return picture, truth, position
+
+
+class _WholeCases(Dataset[ValidationCase]):
+    def __init__(self, cases: list[PreparedCase]) -> None:
         self._cases = cases
 
     def __len__(self) -> int:
         return len(self._cases)
 
-    def __getitem__(self, index: int) -> tuple[str, torch.Tensor, torch.Tensor]:
+    def __getitem__(self, index: int) -> ValidationCase:
         case = self._cases[index]
         return case.id, case.images, case.regions
 

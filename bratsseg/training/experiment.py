@@ -14,10 +14,10 @@ from bratsseg.synthesis.generator import SynthesisConfig
 from bratsseg.tensors.augmentation import AugmentationConfig
 from bratsseg.tensors.transforms import Preparation
 from bratsseg.tensors.windows import SlabWindows, Windows
-from bratsseg.training.interim import DataConfig
 from bratsseg.training.loss import LossConfig, build_loss
 from bratsseg.training.optimiser import OptimiserConfig
 from bratsseg.training.schedule import ScheduleConfig
+from bratsseg.training.sources import DataConfig
 
 
 class TrainerConfig(Config):
@@ -130,7 +130,7 @@ class Experiment(Config):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
-        for check in (self._dimensions, self._channels, self._sides, self._monitor):
+        for check in (self._preparation, self._dimensions, self._channels, self._sides, self._monitor):
             check()
         return self
 
@@ -150,6 +150,10 @@ class Experiment(Config):
         for size in windows.sizes if windows.kind == "slabs" else (windows.size,):
             if any(side % multiple for side in size):
                 raise ValueError(f"windows.size must be multiples of {multiple} for this network, was {size}")
+
+    def _preparation(self) -> None:
+        if self.data.synthetic is not None and self.preparation.spacing_mm is None:
+            raise ValueError("preparation.spacing_mm must be given: synthetic patients are made at that spacing")
 
     def _dimensions(self) -> None:
         dims = 2 if self.windows.kind == "slabs" else 3

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -43,9 +44,12 @@ FREE_TO_CHANGE = (
 
 
 def open_folder(experiment: Experiment, run: Path) -> None:
-    """Record the experiment in ``run``; ``ConfigError`` names the keys in which a run found there differs."""
+    """Record the experiment in ``run``; ``ConfigError`` names the keys in which a run found there differs.
+
+    A run without a checkpoint has computed nothing yet, and may become another one.
+    """
     record = run / EXPERIMENT
-    if record.exists():
+    if record.exists() and (run / LAST).exists():
         before = read_config(Experiment, record)
         differing = list(differences(before, experiment))
         if differing:
@@ -59,6 +63,12 @@ def open_folder(experiment: Experiment, run: Path) -> None:
     beside = run / (EXPERIMENT + ".part")
     write_config(experiment, beside)
     beside.replace(record)
+
+
+def is_first_process() -> bool:
+    """True for the process that writes: the only one, or the first of torchrun's, SLURM's or Lightning's."""
+    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or "0"
+    return rank == "0" and os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def differences(before: Experiment, now: Experiment) -> Iterator[str]:
@@ -124,9 +134,12 @@ def _leaves(values: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(values, dict) and values:
         for name, value in values.items():
             yield from _leaves(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(values, list) and any(isinstance(value, dict) for value in values):
+        for number, value in enumerate(values):
+            yield from _leaves(value, f"{key}[{number}]")
     else:
         yield key, values
 
 
 def _free(key: str) -> bool:
-    return key in FREE_TO_CHANGE
+    return key in FREE_TO_CHANGE or re.fullmatch(r"data\.sources\[\d+\]\.folder", key) is not None

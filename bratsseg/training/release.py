@@ -22,6 +22,7 @@ from bratsseg.inference.passes import Passes
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.training.card import write_card
+from bratsseg.training.cases import split_hash
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.folder import (
     BEST,
@@ -29,7 +30,6 @@ from bratsseg.training.folder import (
     LAST,
     LOG,
     SCORES,
-    SPLIT,
     VERSIONS,
     differences,
     read_checkpoint,
@@ -167,14 +167,13 @@ def _provenance(trained: Sequence[Trained]) -> dict[str, Any]:
         with (one.run / LOG).open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
         kept: dict[str, str] = next((row for row in reversed(rows) if int(row["step"]) == one.steps), {})
-        split = one.run / SPLIT
         runs.append(
             {
                 "fold": one.experiment.fold,
                 "steps": one.steps,
                 "hours": round(sum(float(row["seconds"]) for row in rows) / 3600, 2),
                 "validation": {key: float(value) for key, value in kept.items() if key.startswith("vol_") and value},
-                "split_sha256": json.loads(split.read_text(encoding="utf-8"))["sha256"] if split.exists() else None,
+                "split_sha256": split_hash(one.run),
             }
         )
     return {

@@ -19,7 +19,7 @@ from bratsseg.network import load_pretrained
 from bratsseg.training.checkpoint import Checkpoints
 from bratsseg.training.data import CaseData
 from bratsseg.training.experiment import Experiment, TrainerConfig
-from bratsseg.training.folder import LAST, LOG, cut_log, open_folder, read_checkpoint
+from bratsseg.training.folder import LAST, LOG, cut_log, is_first_process, open_folder, read_checkpoint
 from bratsseg.training.log import Bar, EpochLog
 from bratsseg.training.module import SegmentationModule
 
@@ -40,19 +40,15 @@ def train(experiment: Experiment, run: Path) -> None:
         torch.set_num_threads(experiment.trainer.threads)
     _quieten()
     pl.seed_everything(experiment.seed, verbose=False)
+    data = CaseData(experiment, run)
+    data.find()
     module = SegmentationModule(experiment)
     if start is None:
         _fill(module)
     if experiment.trainer.compile:
         module.network.compile()
     callbacks: list[pl.Callback] = [EpochLog(run), Bar(), Checkpoints(run, experiment.trainer.patience)]
-    _fit(_trainer(experiment, run, callbacks), module, CaseData(experiment), start)
-
-
-def is_first_process() -> bool:
-    """True for the process that writes: the only one, or the first of torchrun's, SLURM's or Lightning's."""
-    rank = os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or "0"
-    return rank == "0" and os.environ.get("LOCAL_RANK", "0") == "0"
+    _fit(_trainer(experiment, run, callbacks), module, data, start)
 
 
 def _finished(experiment: Experiment, run: Path, checkpoint: dict[str, Any]) -> bool:
@@ -171,6 +167,3 @@ def _quieten() -> None:
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     for category in ("lightning.pytorch", "lightning.fabric"):
         warnings.filterwarnings("ignore", module=category)
-
-
-__all__ = ["is_first_process", "train"]

@@ -7,24 +7,27 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from bratsseg.study.modality import Modality
+from bratsseg.study.regions import Region
 from bratsseg.synthesis.generator import SyntheticPatient, synthesize_patient
-from bratsseg.tensors.augmentation import AugmentationConfig, ModalityShares, draw_modalities
 from bratsseg.tensors.transforms import normalise
 from bratsseg.tensors.windows import SlabWindows, rows_with
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.prepared import PreparedCase, prepared
 from bratsseg.training.samples import draw_window, sample_generator
+from bratsseg.training.sources import DataConfig, SyntheticConfig
 
 VALIDATION_SEED_OFFSET = 500_009
 """Added to the seed for validation patients, which training never sees."""
 
 
-def prepare_patient(patient: SyntheticPatient, name: str = "synthetic") -> PreparedCase:
-    """Crop to the brain's box and z-score, as inference does."""
+def prepare_patient(patient: SyntheticPatient, data: DataConfig, name: str = "synthetic") -> PreparedCase:
+    """Crop to the brain's box and z-score, as inference does; the channels and regions that ``data`` names."""
+    channels = [list(Modality).index(modality) for modality in data.modalities]
+    rows = [list(Region).index(region) for region in data.regions]
     box = tuple(slice(int(r[0]), int(r[-1]) + 1) for r in (rows_with(patient.brain, axis) for axis in range(3)))
     brain = patient.brain[box]
-    images = normalise(patient.images[(slice(None), *box)], brain)
-    return prepared(name, images, patient.regions[(slice(None), *box)].clone(), brain)
+    images = normalise(patient.images[(slice(None), *box)][channels], brain)
+    return prepared(name, images, patient.regions[(slice(None), *box)][rows], brain)
 
 
 class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
@@ -38,12 +41,13 @@ class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
 
     def __init__(self, experiment: Experiment, batch_size: int) -> None:
         self._experiment = experiment
+        self._synthetic = experiment.data.synthetic or SyntheticConfig()
         self._batch_size = batch_size
         self._patients: dict[int, PreparedCase] = {}
 
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
         """Make the sample; slow where its patient has to be made first."""
-        experiment, synthetic = self._experiment, self._experiment.data.synthetic
+        experiment, synthetic = self._experiment, self._synthetic
         batch, slot = divmod(position, self._batch_size)
         pool = self._pool(batch)
         of_batch = sample_generator(experiment.seed + 1, batch)
@@ -53,16 +57,14 @@ class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
         order = torch.randperm(synthetic.volumes, generator=of_batch)
         patient = self._patient(pool[int(order[slot % synthetic.volumes])])
         generator = sample_generator(experiment.seed, position)
-        picture, truth = draw_window(patient, windows, generator, axis)
-        dropout = experiment.data.modality_dropout
-        return jitter(picture, windows.neighbours, experiment.augmentation, dropout, generator), truth, position
+        return *draw_window(patient, windows, generator, axis), position
 
     def name_of(self, position: int) -> str:
         """The patient behind a sample, for a message."""
         return f"synthetic sample {position}"
 
     def _pool(self, batch: int) -> list[int]:
-        synthetic = self._experiment.data.synthetic
+        synthetic = self._synthetic
         turn, lane = divmod(batch, synthetic.lanes)
         newest = synthetic.volumes + turn * self._batch_size // synthetic.windows_per_volume
         pool = [n * synthetic.lanes + lane for n in range(newest - synthetic.volumes, newest)]
@@ -80,33 +82,20 @@ class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
 def make_patient(experiment: Experiment, index: int) -> PreparedCase:
     """Training patient ``index`` of an experiment."""
     spacing = experiment.preparation.spacing_mm or 1.0
-    return prepare_patient(synthesize_patient(experiment.seed, index, spacing, experiment.synthesis), f"s{index}")
+    return prepare_patient(
+        synthesize_patient(experiment.seed, index, spacing, experiment.synthesis), experiment.data, f"s{index}"
+    )
 
 
 def validation_patients(experiment: Experiment) -> list[PreparedCase]:
     """The fixed set of whole synthetic patients with a tumour."""
     found: list[PreparedCase] = []
     spacing, index = experiment.preparation.spacing_mm or 1.0, 0
-    while len(found) < experiment.data.synthetic.validation_patients and index < 1000:
+    wanted = (experiment.data.synthetic or SyntheticConfig()).validation_patients
+    while len(found) < wanted and index < 1000:
         seed = experiment.seed + VALIDATION_SEED_OFFSET
         made = synthesize_patient(seed, index, spacing, experiment.synthesis)
         if made.regions[0].any():
-            found.append(prepare_patient(made, f"v{index}"))
+            found.append(prepare_patient(made, experiment.data, f"v{index}"))
         index += 1
     return found
-
-
-def jitter(
-    picture: Tensor,
-    slices: int,
-    config: AugmentationConfig,
-    shares: ModalityShares | None,
-    generator: torch.Generator,
-) -> Tensor:
-    """Random gain and offset per modality inside the brain, and modality dropout; (4 × slices, A, B)."""
-    kept = torch.ones(len(Modality)) if shares is None else draw_modalities(shares, generator)
-    parts = picture.float().view(len(Modality), slices, *picture.shape[1:])
-    numbers = torch.randn((2, len(Modality), 1, 1, 1), generator=generator)
-    gain = (numbers[0] * config.gain_sd).exp() * kept.view(-1, 1, 1, 1)
-    offset = numbers[1] * config.offset_sd * kept.view(-1, 1, 1, 1)
-    return (parts * gain + offset * (parts != 0)).flatten(0, 1).half()

@@ -19,7 +19,7 @@ def tiny(*overrides: str) -> Experiment:
 
 
 def test_prepared_patient_is_zscored_in_the_brain() -> None:
-    patient = prepare_patient(synthesize_patient(0, 0, 6.0))
+    patient = prepare_patient(synthesize_patient(0, 0, 6.0), tiny().data)
     for channel in patient.images.float():
         inside = channel[channel != 0]
         assert float(inside.mean()) == pytest.approx(0, abs=0.02)
