@@ -15,7 +15,7 @@ from bratsseg.batch.names import Names, refuse_shared_ids
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.pipeline import overlap
 from bratsseg.batch.staging import Staging
-from bratsseg.batch.step import Outcome, Steps
+from bratsseg.batch.step import OnStage, Outcome, Steps
 from bratsseg.batch.table import TABLE, rebuild_table
 from bratsseg.errors import CaseError, UsageError
 from bratsseg.exchange import add_bids
@@ -115,13 +115,14 @@ def segment_cases(
     segmenter: Segmenter,
     *,
     watcher: Watcher | None = None,
+    on_stage: OnStage | None = None,
 ) -> BatchSummary:
     """Segment ``cases``, whose files lie below ``root``; ``cases.csv`` is rebuilt whatever happens."""
     names = Names(root, options.salt)
     refuse_shared_ids(names.case_id(case) for case in cases)
     outcomes: list[Outcome] = []
     with Staging(out) as staging:
-        steps = Steps(segmenter, options, out, names, staging)
+        steps = Steps(segmenter, options, out, names, staging, on_stage)
         if watcher is not None:
             watcher.begin(len(cases))
         try:

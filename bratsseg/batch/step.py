@@ -6,7 +6,7 @@ import logging
 import platform
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from bratsseg.inference import Segmentation, Segmenter
 
 log = logging.getLogger(__name__)
+OnStage = Callable[[str, str], None]
+"""Is told (case, stage) when a stage begins, in the thread that runs it. What it raises ends the case."""
 
 
 @dataclass
@@ -62,11 +64,14 @@ class Work:
     modality: str | None = None
     prepared: Any = None
     raw: Any = None
+    on_stage: OnStage | None = None
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Measure one stage, and remember which it was when it breaks."""
         self.at, start = name, time.perf_counter()
+        if self.on_stage is not None:
+            self.on_stage(self.name, name)
         try:
             yield
         finally:
@@ -87,8 +92,16 @@ class Outcome:
 class Steps:
     """The stages of one batch; ``read`` and ``write`` run in other threads than ``compute``."""
 
-    def __init__(self, segmenter: Segmenter, options: BatchOptions, out: Path, names: Names, staging: Staging) -> None:
-        self._segmenter, self._options = segmenter, options
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        options: BatchOptions,
+        out: Path,
+        names: Names,
+        staging: Staging,
+        on_stage: OnStage | None = None,
+    ) -> None:
+        self._segmenter, self._options, self._on_stage = segmenter, options, on_stage
         self._out, self._names, self._staging = out, names, staging
         self._dialect = get_dialect(options.dialect)
         model = segmenter.model
@@ -98,7 +111,7 @@ class Steps:
 
     def read(self, case: Case) -> Work:
         """Everything up to the network's input; or the finished record of an earlier run."""
-        work = Work(case, self._names.case_id(case))
+        work = Work(case, self._names.case_id(case), on_stage=self._on_stage)
         with self._isolated(work):
             _raise_first_fatal(case, case.problems)
             if not self._options.overwrite:

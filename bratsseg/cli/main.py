@@ -20,6 +20,7 @@ from bratsseg.cli.export import export
 from bratsseg.cli.models import models
 from bratsseg.cli.report import report
 from bratsseg.cli.segment import AcceptNoFormCodes, AcceptShear, Layout, TrustForm, geometry_policy, segment
+from bratsseg.cli.serve import serve
 from bratsseg.cli.submit import PASS_ON, submit
 from bratsseg.cli.synthesize import synthesize
 from bratsseg.cli.train import train
@@ -58,6 +59,7 @@ for verb in (segment, evaluate, report, convert, export, synthesize, train):
 app.add_typer(models, name="models")
 app.command("describe-data")(describe_data)
 app.command(context_settings=PASS_ON)(submit)
+app.add_typer(serve)
 
 
 def _print_version(wanted: bool) -> None:

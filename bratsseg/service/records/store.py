@@ -19,7 +19,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.engine = create_engine(url, pool_size=8, max_overflow=24, pool_timeout=15)
+        self.engine = create_engine(url, pool_size=8, max_overflow=24, pool_timeout=15, hide_parameters=True)
         if self.engine.dialect.name == "sqlite":
             _set_up_sqlite(self.engine)
         self._writing = self.engine.execution_options(writes=True)

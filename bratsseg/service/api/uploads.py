@@ -1,0 +1,132 @@
+"""``/api/v1/uploads``: announce, send in pieces, complete, confirm."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+
+from bratsseg.service.api.bodies import RawBody, raw_body
+from bratsseg.service.context import ContextOf, VisitorOf
+from bratsseg.service.intake.acceptance import accept_upload
+from bratsseg.service.intake.completion import complete_upload
+from bratsseg.service.intake.pieces import begin_upload, cancel_upload, find_upload, write_piece
+from bratsseg.service.intake.scans import ROLES
+from bratsseg.service.records import Upload
+
+router = APIRouter(prefix="/uploads", tags=["uploads"])
+
+
+class AnnouncedFile(BaseModel):
+    """A file that will be sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=1024)
+    size: int = Field(ge=0)
+
+
+class NewUpload(BaseModel):
+    """Files of one study, and whose it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    files: list[AnnouncedFile]
+    patient_id: str | None = None
+    taken_on: date | None = None
+
+
+class Confirmation(BaseModel):
+    """What each file is, by its id in ``found``; files that are not named keep the role that was proposed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    roles: dict[str, str] = Field(default_factory=dict, description=f"Each one of {', '.join(ROLES)}.")
+    model: str | None = None
+    patient_id: str | None = None
+    taken_on: date | None = None
+
+
+def upload_facts(context: ContextOf, upload: Upload) -> dict[str, Any]:
+    """An upload as plain values; ``piece_bytes`` is the most that one piece may have."""
+    return {
+        "id": upload.id,
+        "status": upload.status,
+        "code": upload.code,
+        "patient_id": upload.patient_id,
+        "taken_on": None if upload.taken_on is None else upload.taken_on.isoformat(),
+        "study_id": upload.study_id,
+        "piece_bytes": context.settings.limits.piece,
+        "files": [
+            {"id": file.id, "name": file.name, "size": file.size, "received": file.received} for file in upload.files
+        ],
+        "found": upload.found,
+    }
+
+
+@router.post("", status_code=201)
+def begin(context: ContextOf, visitor: VisitorOf, new: NewUpload) -> dict[str, Any]:
+    """Announce the files of a study."""
+    files = [(file.name, file.size) for file in new.files]
+    upload = begin_upload(context, visitor, files, new.patient_id, new.taken_on)
+    return upload_facts(context, upload)
+
+
+@router.get("")
+def list_(context: ContextOf, visitor: VisitorOf) -> dict[str, Any]:
+    """Your uploads that are not finished, so that a broken one can go on."""
+    wanted = select(Upload).where(Upload.created_by == visitor.user_id, Upload.status.in_(("open", "checked")))
+    with context.store.reading() as session:
+        found = list(session.scalars(wanted.order_by(Upload.created_at.desc()).limit(100)))
+    return {"items": [upload_facts(context, upload) for upload in found]}
+
+
+@router.get("/{upload}")
+def read(context: ContextOf, visitor: VisitorOf, upload: str) -> dict[str, Any]:
+    """How much of each file has been received, and what the files turned out to be."""
+    return upload_facts(context, find_upload(context, visitor, upload))
+
+
+@router.patch("/{upload}/files/{file}", openapi_extra=raw_body("application/octet-stream"))
+def send(
+    context: ContextOf,
+    visitor: VisitorOf,
+    *,
+    upload: str,
+    file: str,
+    content: RawBody,
+    upload_offset: Annotated[int, Header(ge=0, description="Where in the file this piece begins.")],
+) -> dict[str, int]:
+    """One piece. 409 ``offset_differs`` tells where to go on; after a broken connection ask for ``received``."""
+    found = find_upload(context, visitor, upload)
+    return {"received": write_piece(context, found, file, upload_offset, content)}
+
+
+@router.post("/{upload}/complete")
+def complete(context: ContextOf, visitor: VisitorOf, upload: str) -> dict[str, Any]:
+    """All is sent: check the files and propose their roles, which ``accept`` confirms."""
+    return upload_facts(context, complete_upload(context, visitor, upload))
+
+
+@router.post("/{upload}/accept", status_code=201)
+def accept(context: ContextOf, visitor: VisitorOf, upload: str, confirmation: Confirmation) -> dict[str, str]:
+    """Confirm the roles: the upload becomes a study, and a job is queued."""
+    study, job = accept_upload(
+        context,
+        visitor,
+        upload,
+        roles=confirmation.roles,
+        model=confirmation.model,
+        patient_id=confirmation.patient_id,
+        taken_on=confirmation.taken_on,
+    )
+    return {"study_id": study.id, "job_id": job.id}
+
+
+@router.delete("/{upload}", status_code=204)
+def cancel(context: ContextOf, visitor: VisitorOf, upload: str) -> None:
+    """Give an upload up."""
+    cancel_upload(context, visitor, find_upload(context, visitor, upload))

@@ -1,0 +1,127 @@
+"""``/api/v1/users``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from sqlalchemy import select
+
+from bratsseg.service.accounts.roles import Role
+from bratsseg.service.accounts.sessions import new_token
+from bratsseg.service.accounts.users import add_user, change_user, set_password
+from bratsseg.service.audit import note
+from bratsseg.service.context import ContextOf, VisitorOf
+from bratsseg.service.records import ApiToken, User, now
+from bratsseg.service.refusal import not_found
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+
+class NewUser(BaseModel):
+    """A user to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    password: SecretStr
+    roles: list[Role]
+
+
+class UserChange(BaseModel):
+    """What is to change of a user; what is not given stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    roles: list[Role] | None = Field(default=None, min_length=1)
+    active: bool | None = None
+    password: SecretStr | None = None
+
+
+class NewToken(BaseModel):
+    """A token to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str = Field(min_length=1, max_length=64)
+
+
+def user_facts(user: User) -> dict[str, Any]:
+    """A user as plain values."""
+    return {"id": user.id, "name": user.name, "roles": user.roles, "active": user.active}
+
+
+def token_facts(token: ApiToken) -> dict[str, Any]:
+    """A token without its secret."""
+    return {
+        "id": token.id,
+        "label": token.label,
+        "created_at": token.created_at.isoformat(),
+        "revoked": token.revoked_at is not None,
+    }
+
+
+@router.get("/me")
+def me(visitor: VisitorOf) -> dict[str, Any]:
+    """Who you are."""
+    return {"id": visitor.user_id, "name": visitor.name, "roles": sorted(visitor.roles)}
+
+
+@router.get("/me/tokens")
+def tokens(context: ContextOf, visitor: VisitorOf) -> dict[str, Any]:
+    """Your API tokens."""
+    wanted = select(ApiToken).where(ApiToken.user_id == visitor.user_id).order_by(ApiToken.created_at.desc())
+    with context.store.reading() as session:
+        return {"items": [token_facts(token) for token in session.scalars(wanted)]}
+
+
+@router.post("/me/tokens", status_code=201)
+def make_token(context: ContextOf, visitor: VisitorOf, new: NewToken) -> dict[str, Any]:
+    """A new API token; its ``secret`` is shown this once. Send it as ``Authorization: Bearer …``."""
+    with context.store.writing() as session:
+        token, secret = new_token(session, visitor.user_id, new.label)
+        session.flush()
+        note(session, visitor, "token.create", token.id)
+        return {**token_facts(token), "secret": secret}
+
+
+@router.delete("/me/tokens/{token}", status_code=204)
+def revoke_token(context: ContextOf, visitor: VisitorOf, token: str) -> None:
+    """Revoke one of your tokens."""
+    with context.store.writing() as session:
+        found = session.get(ApiToken, token)
+        if found is None or found.user_id != visitor.user_id:
+            raise not_found("token")
+        found.revoked_at = found.revoked_at or now()
+        note(session, visitor, "token.revoke", token)
+
+
+@router.get("")
+def list_(context: ContextOf) -> dict[str, Any]:
+    """All users."""
+    with context.store.reading() as session:
+        return {"items": [user_facts(user) for user in session.scalars(select(User).order_by(User.name))]}
+
+
+@router.post("", status_code=201)
+def add(context: ContextOf, visitor: VisitorOf, new: NewUser) -> dict[str, Any]:
+    """Make a user."""
+    with context.store.writing() as session:
+        user = add_user(session, new.name, new.password.get_secret_value(), new.roles)
+        note(session, visitor, "user.create", user.id, roles=user.roles)
+        return user_facts(user)
+
+
+@router.patch("/{user}")
+def change(context: ContextOf, visitor: VisitorOf, user: str, fields: UserChange) -> dict[str, Any]:
+    """Change roles or password, or switch a user off. Nobody is deleted: the audit speaks of them."""
+    with context.store.writing() as session:
+        found = session.get(User, user)
+        if found is None:
+            raise not_found("user")
+        change_user(session, found, fields.roles, fields.active)
+        if fields.password is not None:
+            set_password(session, found, fields.password.get_secret_value())
+        note(session, visitor, "user.change", user, fields=sorted(fields.model_dump(exclude_unset=True)))
+        return user_facts(found)

@@ -1,0 +1,168 @@
+"""The user confirms what each file is: the upload becomes a study, and a job is queued, in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+from isal import igzip
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from bratsseg.service.accounts.visitor import Visitor
+from bratsseg.service.audit import note
+from bratsseg.service.context import Context
+from bratsseg.service.intake.pieces import close_upload, find_upload, upload_folder
+from bratsseg.service.intake.scans import IGNORE, MASK, ROLES, check_study
+from bratsseg.service.jobs import enqueue
+from bratsseg.service.models import require_model
+from bratsseg.service.records import Job, Patient, Result, Study, StudyFile, Upload, new_id
+from bratsseg.service.refusal import Refusal, not_found
+from bratsseg.study.modality import Modality
+
+PICTURE = "picture"
+
+
+def accept_upload(
+    context: Context,
+    visitor: Visitor,
+    upload_id: str,
+    *,
+    roles: Mapping[str, str] | None = None,
+    model: str | None = None,
+    patient_id: str | None = None,
+    taken_on: date | None = None,
+) -> tuple[Study, Job]:
+    """Make the study and its job. ``roles`` are by the id of a found file; those proposed stand where none is given.
+
+    Raises a ``Refusal``: 422 for roles that are missing or given twice, grids that differ, skull on; 409
+    ``study_exists`` with its id; 503 when no model can take it. The upload stays open to be confirmed differently,
+    but for files that can never be used.
+    """
+    upload = find_upload(context, visitor, upload_id)
+    if upload.status == "accepted":
+        return _accepted_before(context, upload)
+    if upload.status != "checked":
+        raise Refusal(409, "upload_not_checked", f"this upload is {upload.status}; complete it first")
+    chosen = choose_roles(upload, roles or {})
+    kind = str(upload.found["kind"])
+    with context.store.reading() as session:
+        name = require_model(session, context.settings, kind, set(chosen) - {MASK, PICTURE}, model).name
+    folder = upload_folder(context, upload.id)
+    sources = {role: folder / found["path"] for role, found in chosen.items()}
+    if kind != PICTURE:
+        check_study("study", sources, {role: found["name"] for role, found in chosen.items()})
+    study = Study(
+        id=new_id(),
+        patient_id=patient_id or upload.patient_id,
+        kind=kind,
+        taken_on=taken_on or upload.taken_on,
+        created_by=visitor.user_id,
+    )
+    room = context.settings.studies / study.id
+    try:
+        study.files = [_keep(role, path, room) for role, path in sources.items()]
+        study.fingerprint = _fingerprint(study.files)
+        job = _record(context, visitor, upload, study, name)
+    except BaseException:
+        shutil.rmtree(room, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    return study, job
+
+
+def choose_roles(upload: Upload, given: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The found files by role; a ``Refusal`` (422) when a role is open, unknown, or claimed twice."""
+    if upload.found["kind"] == PICTURE:
+        return {PICTURE: upload.found["files"][0]}
+    chosen: dict[str, dict[str, str]] = {}
+    for found in upload.found["files"]:
+        role = given.get(found["id"]) or found["role"]
+        if role == "":
+            labels = " or ".join(Modality(one).label for one in found["candidates"]) or "any modality"
+            raise Refusal(422, "modality_ambiguous", f"{found['name']}: may be {labels}; say which")
+        if role not in ROLES:
+            raise Refusal(422, "invalid", f"{found['name']}: its role must be one of {', '.join(ROLES)}")
+        if role == IGNORE:
+            continue
+        if role in chosen:
+            label = role if role == MASK else Modality(role).label
+            text = f"{chosen[role]['name']} and {found['name']} are both called {label}; keep one"
+            raise Refusal(422, "modality_ambiguous", text)
+        chosen[role] = found
+    if not set(chosen) - {MASK}:
+        raise Refusal(422, "modality_missing", "a study must have one scan or more; say which file is which")
+    return chosen
+
+
+def _record(context: Context, visitor: Visitor, upload: Upload, study: Study, model: str) -> Job:
+    """Study, job, upload and audit in one transaction; who came second learns of the first."""
+    try:
+        with context.store.writing() as session:
+            _refuse_existing(session, study.fingerprint)
+            if study.patient_id is not None and session.get(Patient, study.patient_id) is None:
+                raise not_found("patient")
+            session.add(study)
+            session.flush()
+            job = enqueue(session, study.id, model, visitor.user_id)
+            row = session.get_one(Upload, upload.id)
+            if row.status != "checked":
+                raise Refusal(409, "upload_closed", f"this upload is {row.status}")
+            row.status, row.study_id = "accepted", study.id
+            note(session, visitor, "study.create", study.id, patient=study.patient_id, upload=upload.id)
+            note(session, visitor, "job.create", job.id, study=study.id, model=model)
+    except Refusal as refusal:
+        if refusal.code == "study_exists":
+            close_upload(context, visitor, upload.id, "refused", refusal.code)
+        raise
+    except IntegrityError as error:  # another database may let two of them in at once
+        with context.store.reading() as session:
+            _refuse_existing(session, study.fingerprint)
+        raise error
+    return job
+
+
+def _refuse_existing(session: Session, fingerprint: str) -> None:
+    existing = session.scalar(select(Study).where(Study.fingerprint == fingerprint))
+    if existing is None:
+        return
+    latest = select(Result.id).where(Result.study_id == existing.id).order_by(Result.created_at.desc())
+    text = "these scans are here already; open the existing study, or run it again there"
+    raise Refusal(409, "study_exists", text, existing=existing.id, result=session.scalar(latest))
+
+
+def _accepted_before(context: Context, upload: Upload) -> tuple[Study, Job]:
+    """The same answer again, for a client that did not hear the first."""
+    with context.store.reading() as session:
+        study = session.get_one(Study, upload.study_id)
+        first = select(Job).where(Job.study_id == study.id).order_by(Job.created_at)
+        return study, session.scalars(first).first() or _no_job()
+
+
+def _no_job() -> Job:
+    raise not_found("job")
+
+
+def _keep(role: str, path: Path, room: Path) -> StudyFile:
+    """Copy a file into the study's room under our own name, NIfTI always gzipped."""
+    room.mkdir(exist_ok=True, mode=0o700)
+    kept = room / (role if role == PICTURE else f"{role}.nii.gz")
+    with path.open("rb") as source:
+        packed = source.read(2) == b"\x1f\x8b"
+        source.seek(0)
+        if packed or role == PICTURE:
+            with kept.open("xb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        else:
+            kept.write_bytes(igzip.compress(source.read(), 1, mtime=0))
+    with kept.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return StudyFile(role=role, file=kept.name, sha256=digest, size=kept.stat().st_size)
+
+
+def _fingerprint(files: list[StudyFile]) -> str:
+    return hashlib.sha256("\n".join(sorted(file.sha256 for file in files)).encode()).hexdigest()

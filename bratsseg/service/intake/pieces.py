@@ -1,0 +1,137 @@
+"""Files on their way in: an upload is begun, its pieces come one after another, and a broken one goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path, PurePosixPath
+
+from sqlalchemy import update
+
+from bratsseg.service.accounts.visitor import Visitor
+from bratsseg.service.audit import note
+from bratsseg.service.context import Context
+from bratsseg.service.intake.sniffing import promised
+from bratsseg.service.records import Patient, Upload, UploadedFile
+from bratsseg.service.refusal import Refusal, not_found
+from bratsseg.service.settings import Limits
+
+_ROOM_LEFT = 1 << 30  # bytes that an upload must leave free
+_LOCKS = [threading.Lock() for _ in range(64)]  # two requests never write one file; there is one server process
+
+
+def begin_upload(
+    context: Context,
+    visitor: Visitor,
+    files: Sequence[tuple[str, int]],
+    patient_id: str | None = None,
+    taken_on: date | None = None,
+) -> Upload:
+    """Announce files by (name, size); a ``Refusal``: 413 too large or too many, 415 other kinds, 507 no room."""
+    _refuse_too_much(files, context.settings.limits)
+    for name, _ in files:
+        promised(name)
+    if shutil.disk_usage(context.settings.uploads).free - sum(size for _, size in files) < _ROOM_LEFT:
+        raise Refusal(507, "storage_full", "the disk of this service is nearly full; tell its administrator")
+    with context.store.writing() as session:
+        if patient_id is not None and session.get(Patient, patient_id) is None:
+            raise not_found("patient")
+        upload = Upload(patient_id=patient_id, taken_on=taken_on, created_by=visitor.user_id)
+        upload.files = [
+            UploadedFile(position=at, name=_plain_name(name), size=size) for at, (name, size) in enumerate(files)
+        ]
+        session.add(upload)
+        session.flush()
+        note(session, visitor, "upload.begin", upload.id, files=len(files))
+    return upload
+
+
+def find_upload(context: Context, visitor: Visitor, upload_id: str) -> Upload:
+    """An upload of this very user; else a ``Refusal`` (404)."""
+    with context.store.reading() as session:
+        upload = session.get(Upload, upload_id)
+    if upload is None or upload.created_by != visitor.user_id:
+        raise not_found("upload")
+    return upload
+
+
+def upload_folder(context: Context, upload_id: str) -> Path:
+    """Where the files of an upload lie."""
+    return context.settings.uploads / upload_id
+
+
+def write_piece(context: Context, upload: Upload, file_id: str, offset: int, content: bytes) -> int:
+    """Put ``content`` at ``offset`` of a file; returns the bytes received so far.
+
+    Raises a ``Refusal``: 409 ``offset_differs`` with ``received`` when the file goes on elsewhere, 413 when it gets
+    longer than announced.
+    """
+    file = next((one for one in upload.files if one.id == file_id), None)
+    if file is None:
+        raise not_found("file in this upload")
+    if upload.status != "open":
+        raise Refusal(409, "upload_closed", f"this upload is {upload.status}; begin another")
+    folder = upload_folder(context, upload.id)
+    folder.mkdir(exist_ok=True, mode=0o700)
+    path = folder / file_id
+    with _LOCKS[int(file_id, 16) % len(_LOCKS)]:
+        _refuse_elsewhere(context, file_id, offset, len(content))
+        path.touch(0o600)
+        with path.open("r+b") as stream:
+            stream.truncate(offset)  # what a killed request left beyond the row's number
+            stream.seek(offset)
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        with context.store.writing() as session:
+            row = update(UploadedFile).where(UploadedFile.id == file_id)
+            session.execute(row.values(received=offset + len(content)))
+    return offset + len(content)
+
+
+def cancel_upload(context: Context, visitor: Visitor, upload: Upload) -> None:
+    """Give an upload up and remove its files."""
+    close_upload(context, visitor, upload.id, "cancelled")
+
+
+def close_upload(context: Context, visitor: Visitor, upload_id: str, status: str, code: str = "") -> None:
+    """End an upload that did not become a study, and remove its files."""
+    with context.store.writing() as session:
+        row = update(Upload).where(Upload.id == upload_id, Upload.status.in_(("open", "checked")))
+        session.execute(row.values(status=status, code=code))
+        note(session, visitor, f"upload.{status}", upload_id, code=code)
+    shutil.rmtree(upload_folder(context, upload_id), ignore_errors=True)
+
+
+def _refuse_too_much(files: Sequence[tuple[str, int]], limits: Limits) -> None:
+    if not files:
+        raise Refusal(422, "modality_missing", "an upload must have one file or more")
+    if len(files) > limits.files:
+        raise Refusal(413, "too_many_files", f"an upload may have at most {limits.files} files, was {len(files)}")
+    for name, size in files:
+        if size < 0:
+            raise Refusal(422, "invalid", f"{name}: its size must be 0 or more")
+        if size > limits.file:
+            most = limits.file / (1 << 20)
+            raise Refusal(413, "too_large", f"{name}: a file may have at most {most:,.0f} MiB")
+    if sum(size for _, size in files) > limits.study:
+        raise Refusal(413, "too_large", f"an upload may have at most {limits.study / (1 << 20):,.0f} MiB in all")
+
+
+def _refuse_elsewhere(context: Context, file_id: str, offset: int, length: int) -> None:
+    with context.store.reading() as session:
+        row = session.get_one(UploadedFile, file_id)
+    if offset != row.received:
+        text = f"{row.name}: must go on at byte {row.received}, was {offset}"
+        raise Refusal(409, "offset_differs", text, received=row.received)
+    if offset + length > row.size:
+        raise Refusal(413, "too_large", f"{row.name}: was announced with {row.size} bytes and must not be longer")
+
+
+def _plain_name(name: str) -> str:
+    """The file's own name, without the folders a browser may send, as any page can show it."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    return "".join(sign if sign.isprintable() else "?" for sign in last)[-255:]

@@ -1,0 +1,104 @@
+"""Scans of an upload: each by itself, then together as a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from isal import igzip
+
+from bratsseg.errors import CaseError
+from bratsseg.service.refusal import Refusal, of_error
+from bratsseg.service.settings import Limits
+from bratsseg.study.brain import find_brain
+from bratsseg.study.case import Case, VolumeSource
+from bratsseg.study.checks import inspect
+from bratsseg.study.grid import Grid
+from bratsseg.study.layout.draft import Named, read_names
+from bratsseg.study.layout.roles import Role
+from bratsseg.study.modality import Modality
+from bratsseg.study.reading import read_header, read_study, read_volume
+from bratsseg.study.reading.study import error_of
+from bratsseg.study.volume import Study
+
+MASK, IGNORE = "mask", "ignore"
+ROLES = (*map(str, Modality), MASK, IGNORE)
+_CHUNK = 1 << 20
+_AFTER = 1 << 20  # what a NIfTI file may hold after its voxels
+
+
+def propose_roles(names: list[str]) -> list[tuple[str, list[str]]]:
+    """For each name the role it claims ("" when it does not decide) and every modality that it may be."""
+    return [(_role(named), sorted(map(str, named.claims))) for named in read_names([Path(name) for name in names])]
+
+
+def check_scan(path: Path, name: str, limits: Limits, *, is_scan: bool) -> None:
+    """Check one NIfTI file to its last byte; ``is_scan`` is False for masks, which have few values.
+
+    Raises a ``Refusal``: 413 when it has too many voxels, 422 when it is damaged, 4-D, not numbers, constant, or a
+    label map.
+    """
+    try:
+        header = read_header(VolumeSource(path), name)
+        if header.volumes > 1:
+            text = f"{name}: must be one 3-D volume, has {header.volumes}; save the volumes as files of their own"
+            raise Refusal(422, "content_invalid", text)
+        _refuse_too_large(path, name, header.grid, header.dtype.itemsize, limits)
+        volume = read_volume(VolumeSource(path), name)
+        if is_scan:
+            _raise_first_fatal(Study(name, {Modality.FLAIR: volume}))
+    except CaseError as error:
+        raise of_error(error, {f"case {name}: FLAIR: ": f"{name}: ", path.name: name}) from error
+
+
+def check_study(name: str, sources: Mapping[str, Path], names: Mapping[str, str]) -> Study:
+    """Check scans together: ``sources`` by role, ``names`` what the user calls them.
+
+    Raises a ``Refusal`` (422): grids that differ, skull on, no brain, a file that became unreadable.
+    """
+    scans = {Modality(role): VolumeSource(path) for role, path in sources.items() if role != MASK}
+    try:
+        study = read_study(Case(name, scans, mask=sources.get(MASK)))
+        _raise_first_fatal(study)
+        find_brain(study)
+    except CaseError as error:
+        theirs = {path.name: names[role] for role, path in sources.items()}
+        raise of_error(error, {f"case {name}: ": "", **theirs}) from error
+    return study
+
+
+def _role(named: Named) -> str:
+    if named.role is Role.MASK:
+        return MASK
+    if named.role is not None:
+        return IGNORE
+    return str(next(iter(named.claims))) if len(named.claims) == 1 else ""
+
+
+def _raise_first_fatal(study: Study) -> None:
+    for problem in inspect(study):
+        if problem.fatal:
+            raise error_of(study.case_id, problem)
+
+
+def _refuse_too_large(path: Path, name: str, grid: Grid, item: int, limits: Limits) -> None:
+    """Refuse by the header, then by what really comes out of a gzip stream, before anybody reads it to its end."""
+    count = grid.shape[0] * grid.shape[1] * grid.shape[2]
+    if count > limits.voxels:
+        raise Refusal(413, "too_large", f"{name}: may have at most {limits.voxels:,} voxels, has {count:,}")
+    if _unpacks_to_more(path, count * item + _AFTER):
+        raise Refusal(422, "zip_bomb", f"{name}: unpacks to more than its header promises; write the file again")
+
+
+def _unpacks_to_more(path: Path, most: int) -> bool:
+    with path.open("rb") as raw:
+        if raw.read(2) != b"\x1f\x8b":
+            return False
+        raw.seek(0)
+        try:
+            with igzip.open(raw, "rb") as stream:
+                while most >= 0 and (chunk := stream.read(_CHUNK)):
+                    most -= len(chunk)
+        except (EOFError, OSError, igzip.isal_zlib.error):
+            return False  # the reader says better what is wrong
+    return most < 0

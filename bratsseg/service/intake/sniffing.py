@@ -1,0 +1,97 @@
+"""What a file is by its first bytes, whatever its name says."""
+
+from __future__ import annotations
+
+import zlib
+from enum import StrEnum
+from pathlib import Path
+
+from bratsseg.service.refusal import Refusal
+
+_GZIP = b"\x1f\x8b"
+_SUFFIXES = {
+    ".nii": "NIfTI",
+    ".nii.gz": "NIfTI",
+    ".zip": "zip",
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+ACCEPTED = ", ".join(_SUFFIXES)
+
+
+class Kind(StrEnum):
+    """A kind of file that is taken in."""
+
+    NIFTI = "NIfTI"
+    ZIP = "zip"
+    PNG = "PNG"
+    JPEG = "JPEG"
+    TIFF = "TIFF"
+
+    @property
+    def is_picture(self) -> bool:
+        """True for pixels without a physical size."""
+        return self in (Kind.PNG, Kind.JPEG, Kind.TIFF)
+
+
+def promised(name: str) -> Kind:
+    """The kind that a file's name promises; a ``Refusal`` (415) when it is none that is taken in."""
+    lower = name.lower()
+    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
+        if lower.endswith(suffix):
+            return Kind(_SUFFIXES[suffix])
+    raise Refusal(415, "type_unknown", f"{name}: must be one of {ACCEPTED}")
+
+
+def sniff(path: Path, name: str) -> Kind:
+    """The kind of a file, by content, which must be what its name promises.
+
+    Raises a ``Refusal``: 415 when content and name differ, 422 when the file is empty or cut short.
+    """
+    wanted = promised(name)
+    start = _start(path)
+    if not start:
+        raise Refusal(422, "unreadable", f"{name}: is empty; copy it again")
+    found = _kind_of(start)
+    if found is not wanted:
+        was = "something else" if found is None else str(found)
+        raise Refusal(415, "content_mismatch", f"{name}: must hold {wanted} as its name says, was {was}")
+    return wanted
+
+
+def _kind_of(start: bytes) -> Kind | None:
+    if start[:2] == _GZIP:
+        return Kind.NIFTI if _is_nifti(_gunzipped(start)) else None
+    if _is_nifti(start):
+        return Kind.NIFTI
+    for magic, kind in (
+        (b"PK\x03\x04", Kind.ZIP),
+        (b"PK\x05\x06", Kind.ZIP),
+        (b"\x89PNG\r\n\x1a\n", Kind.PNG),
+        (b"\xff\xd8\xff", Kind.JPEG),
+        (b"II*\x00", Kind.TIFF),
+        (b"MM\x00*", Kind.TIFF),
+    ):
+        if start.startswith(magic):
+            return kind
+    return None
+
+
+def _is_nifti(block: bytes) -> bool:
+    """NIfTI-1 or -2 in one file."""
+    return block[344:348] == b"n+1\x00" or block[4:8] == b"n+2\x00"
+
+
+def _gunzipped(start: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(start, 1024)
+    except zlib.error:
+        return b""
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(4096)

@@ -1,0 +1,72 @@
+"""Log in, log out."""
+
+from __future__ import annotations
+
+import secrets
+
+from fastapi import APIRouter, Request
+from sqlalchemy import update
+from starlette.responses import Response
+
+from bratsseg.service.accounts.sessions import begin_session, check_password
+from bratsseg.service.accounts.visitor import Visitor
+from bratsseg.service.audit import note
+from bratsseg.service.context import ContextOf, VisitorOf
+from bratsseg.service.cookies import LOGIN_COOKIE, drop_cookie, put_cookie, session_cookie
+from bratsseg.service.pages.forms import FormOf, see, text
+from bratsseg.service.records import LoginSession, now
+from bratsseg.service.templates import page
+
+router = APIRouter()
+
+
+@router.get("/login")
+def ask(request: Request, context: ContextOf, next: str = "/") -> Response:
+    """The log-in page."""
+    return _form(request, context, next)
+
+
+@router.post("/login")
+def log_in(request: Request, context: ContextOf, form: FormOf) -> Response:
+    """Check name and password; a new session takes the place of whatever was there."""
+    name, target = text(form, "name").strip()[:64], text(form, "next")
+    visitor = Visitor("", name, frozenset(), request.client.host if request.client else "")
+    context.limiter.may_try(name, visitor.address)
+    user = check_password(context.store, name, text(form, "password"))
+    if user is None:
+        context.limiter.failed(name, visitor.address)
+        with context.store.writing() as session:
+            note(session, visitor, "login.refused")
+        return _form(request, context, target, "name or password is wrong", 401)
+    with context.store.writing() as session:
+        secret = begin_session(session, user)
+        note(session, Visitor(user.id, user.name, frozenset(), visitor.address), "login.done")
+    response = see(_inside(target))
+    put_cookie(response, request, context.settings, session_cookie(request, context.settings), secret)
+    drop_cookie(response, request, context.settings, LOGIN_COOKIE)
+    return response
+
+
+@router.post("/logout")
+def log_out(request: Request, context: ContextOf, visitor: VisitorOf) -> Response:
+    """End this session."""
+    with context.store.writing() as session:
+        mine = update(LoginSession).where(LoginSession.token_hash == visitor.session)
+        session.execute(mine.values(ended_at=now()))
+        note(session, visitor, "login.ended")
+    response = see("/login")
+    drop_cookie(response, request, context.settings, session_cookie(request, context.settings))
+    return response
+
+
+def _form(request: Request, context: ContextOf, target: str, problem: str = "", status: int = 200) -> Response:
+    token = request.cookies.get(LOGIN_COOKIE) or secrets.token_urlsafe(24)
+    response = page(request, "login.html.j2", status, login_token=token, next=_inside(target), problem=problem)
+    put_cookie(response, request, context.settings, LOGIN_COOKIE, token)
+    return response
+
+
+def _inside(target: str) -> str:
+    """Where to go after log-in: a path of this service, never another site."""
+    plain = target.startswith("/") and not target.startswith("//") and "\\" not in target and target.isprintable()
+    return target if plain else "/"

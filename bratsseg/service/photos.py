@@ -1,0 +1,54 @@
+"""Photos of patients: decoded and written anew, so that nothing of the file that came is kept but its pixels."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image, ImageOps
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bratsseg.service.accounts.visitor import Visitor
+from bratsseg.service.audit import note
+from bratsseg.service.context import Context
+from bratsseg.service.intake.pictures import open_picture
+from bratsseg.service.records import Patient, Photo, new_id
+from bratsseg.service.refusal import not_found
+from bratsseg.study.writing import write_bytes
+
+_EDGE = 800
+
+
+def keep_photo(context: Context, visitor: Visitor, patient_id: str, content: bytes) -> Photo:
+    """Keep a photo as the patient's latest; a ``Refusal`` when it is no picture."""
+    with context.store.reading() as session:
+        if session.get(Patient, patient_id) is None:
+            raise not_found("patient")
+    photo = Photo(id=new_id(), patient_id=patient_id)
+    arrived = context.settings.photos / f"{photo.id}.part"
+    try:
+        arrived.write_bytes(content)
+        with open_picture(arrived, "the photo") as picture:
+            small = ImageOps.exif_transpose(picture).convert("RGB")
+    finally:
+        arrived.unlink(missing_ok=True)
+    small.thumbnail((_EDGE, _EDGE), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=88)
+    write_bytes(photo_path(context, photo), out.getvalue())
+    with context.store.writing() as session:
+        session.add(photo)
+        note(session, visitor, "photo.create", photo.id, patient=patient_id)
+    return photo
+
+
+def latest_photo(session: Session, patient_id: str) -> Photo | None:
+    """The photo that is shown, or None."""
+    latest = select(Photo).where(Photo.patient_id == patient_id, Photo.archived_at.is_(None))
+    return session.scalars(latest.order_by(Photo.created_at.desc()).limit(1)).first()
+
+
+def photo_path(context: Context, photo: Photo) -> Path:
+    """Where a photo lies."""
+    return context.settings.photos / f"{photo.id}.jpg"

@@ -1,0 +1,218 @@
+"""Results: what the viewer and programs are told of one, and the files they may fetch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bratsseg.exchange import labels_of
+from bratsseg.report.run import PICTURE, SHEET
+from bratsseg.service.context import Context
+from bratsseg.service.models import model_facts
+from bratsseg.service.records import InstalledModel, Patient, Result, Review, Study
+from bratsseg.service.refusal import not_found
+from bratsseg.service.settings import Settings
+from bratsseg.study.dialect import get_dialect
+from bratsseg.study.modality import Modality
+from bratsseg.study.record import CaseRecord, read_record, record_path
+from bratsseg.study.regions import APPEARANCE, Region
+
+_REPORTS = {"report.pdf": SHEET, "report.png": PICTURE, "report.html": "_report.html"}
+
+
+def find_result(session: Session, result_id: str) -> Result:
+    """A result by its id; a ``Refusal`` (404)."""
+    result = session.get(Result, result_id)
+    if result is None:
+        raise not_found("result")
+    return result
+
+
+def result_folder(settings: Settings, result: Result) -> Path:
+    """Where the files of a result lie, as ``bratsseg segment`` wrote them."""
+    return settings.results / result.job_id / result.study_id
+
+
+def correction_folder(settings: Settings, review: Review) -> Path:
+    """Where the files of a correction lie."""
+    return settings.corrections / review.id
+
+
+def record_of(settings: Settings, result: Result) -> CaseRecord:
+    """The record that was written with a result; a ``Refusal`` (404) when somebody removed it."""
+    record = read_record(record_path(settings.results / result.job_id, result.study_id))
+    if record is None:
+        raise not_found("record of this result")
+    return record
+
+
+def latest_correction(result: Result) -> Review | None:
+    """The correction that counts: the latest, unless a later review accepted or rejected the model's own map."""
+    corrections = [review for review in result.reviews if review.decision == "correct"]
+    return corrections[-1] if corrections else None
+
+
+def current_measures(result: Result) -> dict[str, Any]:
+    """Measures of the correction where there is one, else of the model's own label map."""
+    correction = latest_correction(result)
+    return result.measures if correction is None else correction.measures
+
+
+def result_files(settings: Settings, study: Study, result: Result) -> dict[str, Path]:
+    """Every file of a result by its public name; names that we invented, so that none tells who the patient is."""
+    folder, stem = result_folder(settings, result), result.study_id
+    files = {f"{file.role}.nii.gz": settings.studies / study.id / file.file for file in study.files}
+    files |= {
+        "labels.nii.gz": folder / f"{stem}_seg.nii.gz",
+        "segmentation.seg.nrrd": folder / f"{stem}.seg.nrrd",
+        "record.json": folder / f"{stem}.json",
+    }
+    files |= {f"probability-{region}.nii.gz": folder / f"{stem}_prob_{region}.nii.gz" for region in Region}
+    files |= {name: folder / f"{stem}{suffix}" for name, suffix in _REPORTS.items()}
+    correction = latest_correction(result)
+    if correction is not None:
+        room = correction_folder(settings, correction)
+        files |= {
+            "corrected.nii.gz": room / f"{stem}_seg.nii.gz",
+            "corrected.seg.nrrd": room / f"{stem}.seg.nrrd",
+            **{f"corrected-{name}": room / f"{stem}{suffix}" for name, suffix in _REPORTS.items()},
+        }
+    return {name: path for name, path in files.items() if path.is_file()}
+
+
+def result_facts(context: Context, session: Session, result: Result) -> dict[str, Any]:
+    """All that a viewer needs of one result, as plain values. Volumes in mL, lengths in mm, positions in RAS mm."""
+    study = session.get_one(Study, result.study_id)
+    record, measures = record_of(context.settings, result), current_measures(result)
+    model = session.get(InstalledModel, result.model)
+    correction = latest_correction(result)
+    return {
+        **summary(result),
+        "study": {
+            "id": study.id,
+            "kind": study.kind,
+            "taken_on": None if study.taken_on is None else study.taken_on.isoformat(),
+            "modalities": [file.role for file in study.files if file.role in list(Modality)],
+        },
+        "patient_id": study.patient_id,
+        "reference_modality": record.reference_modality,
+        "dialect": record.dialect,
+        "labels": _labels(record),
+        "regions": _regions(measures, record),
+        "location": {key: measures[key] for key in ("side", "share_right", "centroid_ras_mm", "middle")},
+        "largest_slice": measures["largest_slice"],
+        "flags": list(record.warnings),
+        "not_assessable": {str(region): why for region, why in record.unanswered().items()},
+        "facts": record.facts,
+        "seconds": record.seconds,
+        "model": {
+            "name": result.model,
+            "version": result.model_version,
+            "sha256": result.model_sha256,
+            **({} if model is None else {"card": model.card, "installed": model_facts(model)}),
+        },
+        "corrected": None if correction is None else correction.id,
+        "reviews": [review_facts(review) for review in result.reviews],
+        "prior": prior_of(session, result, study),
+        "files": {
+            name: {"url": f"/api/v1/results/{result.id}/files/{name}", "bytes": path.stat().st_size}
+            for name, path in result_files(context.settings, study, result).items()
+        },
+    }
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """A result in a list."""
+    return {
+        "id": result.id,
+        "job_id": result.job_id,
+        "study_id": result.study_id,
+        "verdict": result.verdict,
+        "model_name": result.model,
+        "volumes_ml": volumes_ml(result),
+        "decision": result.reviews[-1].decision if result.reviews else None,
+        "created_at": result.created_at.isoformat(),
+    }
+
+
+def volumes_ml(result: Result) -> dict[str, float | None]:
+    """Volume of each region in mL, as it was corrected; None when it was not assessable."""
+    regions = current_measures(result)["regions"]
+    return {str(region): regions[str(region)]["volume_ml"] for region in Region}
+
+
+def review_facts(review: Review) -> dict[str, Any]:
+    """A review as plain values."""
+    return {
+        "id": review.id,
+        "decision": review.decision,
+        "comment": review.comment,
+        "user": review.user_name,
+        "created_at": review.created_at.isoformat(),
+    }
+
+
+def prior_of(session: Session, result: Result, study: Study) -> dict[str, Any] | None:
+    """The result of the same patient's study before this one, with the change of each volume in mL since."""
+    if study.patient_id is None:
+        return None
+    before = next(
+        (one for day, one in reversed(history(session, study.patient_id, upto=study)) if one is not None), None
+    )
+    if before is None:
+        return None
+    then, today = volumes_ml(before), volumes_ml(result)
+    changes = {
+        region: None if value is None or (old := then[region]) is None else round(value - old, 4)
+        for region, value in today.items()
+    }
+    taken = session.get_one(Study, before.study_id)
+    return {**summary(before), "taken_on": day_of(taken), "change_ml": changes}
+
+
+def history(session: Session, patient_id: str, upto: Study | None = None) -> list[tuple[str, Result]]:
+    """(day, latest result of each study) of a patient, oldest first; before ``upto`` only when it is given."""
+    day = func.coalesce(Study.taken_on, func.date(Study.created_at))
+    studies = session.scalars(select(Study).where(Study.patient_id == patient_id).order_by(day, Study.created_at))
+    found = []
+    for study in studies:
+        if upto is not None and study.id == upto.id:
+            break
+        latest = select(Result).where(Result.study_id == study.id).order_by(Result.created_at.desc()).limit(1)
+        if (result := session.scalars(latest).first()) is not None:
+            found.append((day_of(study), result))
+    return found
+
+
+def day_of(study: Study) -> str:
+    """The day of the scan where it is known, else of the upload."""
+    return (study.taken_on or study.created_at.date()).isoformat()
+
+
+def patient_of(session: Session, result: Result) -> Patient | None:
+    """Whose result it is, when the study belongs to a patient."""
+    study = session.get_one(Study, result.study_id)
+    return None if study.patient_id is None else session.get(Patient, study.patient_id)
+
+
+def _labels(record: CaseRecord) -> list[dict[str, Any]]:
+    """The values of the label map with names and colours."""
+    shown = frozenset(Region) - record.unanswered().keys()
+    found = labels_of(get_dialect(record.dialect), shown)
+    return [{"value": one.value, "name": one.name, "colour": list(one.colour)} for one in found]
+
+
+def _regions(measures: dict[str, Any], record: CaseRecord) -> dict[str, Any]:
+    reasons = record.unanswered()
+    return {
+        str(region): {
+            "name": APPEARANCE[region].name,
+            "colour": list(APPEARANCE[region].colour),
+            "why_not": reasons.get(region, ""),
+            **measures["regions"][str(region)],
+        }
+        for region in Region
+    }

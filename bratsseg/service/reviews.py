@@ -1,0 +1,140 @@
+"""What a reader says of a result: accept, reject, or a corrected label map. Reviews are added, never changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from bratsseg.errors import CaseError
+from bratsseg.exchange import export_case
+from bratsseg.report.cohort import MEASURES
+from bratsseg.report.run import report_case
+from bratsseg.service.accounts.visitor import Visitor
+from bratsseg.service.audit import note
+from bratsseg.service.context import Context
+from bratsseg.service.records import Result, Review, Study, new_id
+from bratsseg.service.refusal import Refusal, of_error
+from bratsseg.service.results import find_result, record_of
+from bratsseg.study.case import Case, VolumeSource
+from bratsseg.study.dialect import get_dialect
+from bratsseg.study.grid import Grid
+from bratsseg.study.labelmap import LabelMap
+from bratsseg.study.modality import Modality
+from bratsseg.study.reading import read_study, read_volume
+from bratsseg.study.record import CaseRecord, hash_or_none
+from bratsseg.study.regions import Region
+from bratsseg.study.volume import Study as Scans
+from bratsseg.study.volume import Volume
+
+LONGEST_COMMENT = 10_000
+_NOTE = "the outlines were corrected by a reader"
+
+
+def add_review(
+    session: Session, visitor: Visitor, result_id: str, decision: Literal["accept", "reject"], comment: str
+) -> Review:
+    """Accept or reject a result as it stands now."""
+    result = find_result(session, result_id)
+    review = _review(visitor, result, decision, comment)
+    session.add(review)
+    session.flush()
+    note(session, visitor, f"review.{decision}", review.id, result=result.id)
+    return review
+
+
+def add_correction(context: Context, visitor: Visitor, result_id: str, content: bytes, comment: str) -> Review:
+    """Keep a label map that a reader drew, in every format, with a report and measures of its own.
+
+    ``content`` is a NIfTI file on the grid of the result, in any order and direction of axes. Raises a ``Refusal``
+    (422): ``grids_differ``, ``labels_invalid``, ``unreadable``.
+    """
+    with context.store.reading() as session:
+        result = find_result(session, result_id)
+        study = session.get_one(Study, result.study_id)
+    record = record_of(context.settings, result)
+    review = _review(visitor, result, "correct", comment)
+    room = context.settings.corrections / review.id
+    room.mkdir(mode=0o700)
+    try:
+        scans = _scans(context, study)
+        label_map = _read_drawing(room / "drawing.nii.gz", content, scans.reference, record)
+        _write(room, label_map, scans, record)
+        review.measures = json.loads((room / f"{record.stem}{MEASURES}").read_text(encoding="utf-8"))
+        with context.store.writing() as session:
+            session.add(review)
+            note(session, visitor, "review.correct", review.id, result=result.id)
+    except CaseError as error:
+        shutil.rmtree(room, ignore_errors=True)
+        raise of_error(error, {"drawing.nii.gz": "the drawing"}) from error
+    except BaseException:
+        shutil.rmtree(room, ignore_errors=True)
+        raise
+    return review
+
+
+def _review(visitor: Visitor, result: Result, decision: str, comment: str) -> Review:
+    if len(comment) > LONGEST_COMMENT:
+        raise Refusal(422, "invalid", f"a comment may have at most {LONGEST_COMMENT:,} characters")
+    return Review(
+        id=new_id(),
+        result_id=result.id,
+        user_id=visitor.user_id,
+        user_name=visitor.name,
+        decision=decision,
+        comment=comment.strip(),
+    )
+
+
+def _scans(context: Context, study: Study) -> Scans:
+    room = context.settings.studies / study.id
+    sources = {Modality(file.role): VolumeSource(room / file.file) for file in study.files if file.role != "mask"}
+    mask = next((room / file.file for file in study.files if file.role == "mask"), None)
+    return read_study(Case(study.id, sources, mask=mask))
+
+
+def _read_drawing(path: Path, content: bytes, like: Volume, record: CaseRecord) -> LabelMap:
+    """The drawing as regions on the grid of ``like``."""
+    path.write_bytes(content)
+    try:
+        drawn = read_volume(VolumeSource(path), "the drawing")
+    finally:
+        path.unlink()
+    values = _onto(drawn, like.grid)
+    regions = get_dialect(record.dialect).decode(values, "the drawing")
+    seen = {region for region, mask in zip(Region, regions, strict=True) if mask.any()}
+    return LabelMap(regions, like.grid, (frozenset(Region) - record.unanswered().keys()) | seen)
+
+
+def _onto(drawn: Volume, grid: Grid) -> NDArray[np.generic]:
+    """The drawing's voxels in the order and direction of ``grid``'s axes; ``GridMismatch`` when they lie elsewhere.
+
+    A viewer may save what it shows, and that is turned to RAS; the voxels are the same, so nothing is interpolated.
+    """
+    if drawn.grid.same_as(grid):
+        return drawn.voxels
+    turn = nib.orientations.ornt_transform(
+        nib.orientations.io_orientation(drawn.grid.affine), nib.orientations.io_orientation(grid.affine)
+    )
+    affine = drawn.grid.affine @ nib.orientations.inv_ornt_aff(turn, drawn.grid.shape)
+    turned: NDArray[np.generic] = nib.orientations.apply_orientation(drawn.voxels, turn)
+    if not Grid.of(turned.shape, affine).same_as(grid):
+        text = "the drawing must lie on the grid of the result, voxel for voxel; save it from the viewer"
+        raise Refusal(422, "grids_differ", text)
+    return turned
+
+
+def _write(room: Path, label_map: LabelMap, scans: Scans, record: CaseRecord) -> None:
+    dialect = get_dialect(record.dialect)
+    values = record.model_dump(mode="json")
+    export_case(label_map, scans.reference, record.stem, room, ("nifti", "slicer"), dialect=dialect, record=values)
+    values["outputs"] = {record.label_file: hash_or_none(room / record.label_file)}
+    values["warnings"] = [*record.warnings, _NOTE]
+    kept = {str(region): why for region, why in record.not_assessable.items() if region not in label_map.assessable}
+    report_case(scans, label_map, values | {"not_assessable": kept}, room)

@@ -1,0 +1,36 @@
+"""A patient over time: every study with its volumes, and the curve through them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from bratsseg.report.charts import curves
+from bratsseg.service.results import history, summary, volumes_ml
+from bratsseg.study.regions import Region
+
+
+def timeline(session: Session, patient_id: str) -> list[dict[str, Any]]:
+    """The latest result of each study, oldest first, with the change of each volume in mL since the one before."""
+    points: list[dict[str, Any]] = []
+    for day, result in history(session, patient_id):
+        volumes = volumes_ml(result)
+        before = points[-1]["volumes_ml"] if points else {}
+        change = {
+            region: None if value is None or before.get(region) is None else round(value - before[region], 4)
+            for region, value in volumes.items()
+        }
+        points.append({**summary(result), "day": day, "change_ml": change})
+    return points
+
+
+def curve(points: list[dict[str, Any]]) -> Markup | None:
+    """The volumes over days as inline SVG; None with fewer than two days."""
+    days = [date.fromisoformat(point["day"]).toordinal() for point in points]
+    if len(set(days)) < 2:
+        return None
+    volumes = {region: [point["volumes_ml"][str(region)] for point in points] for region in Region}
+    return curves([float(day) for day in days], volumes, points[0]["day"], points[-1]["day"])

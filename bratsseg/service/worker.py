@@ -1,0 +1,191 @@
+"""The worker: one process that takes jobs and runs the step of ``bratsseg segment`` on each."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+from sqlalchemy import delete
+
+from bratsseg.batch import BatchOptions, CaseRecord, read_record, segment_cases
+from bratsseg.errors import BratssegError
+from bratsseg.inference import Segmenter
+from bratsseg.report.cohort import MEASURES
+from bratsseg.service import jobs
+from bratsseg.service.records import Job, JobStatus, Result, Store, Study, WorkerState, now
+from bratsseg.service.released import announce_models, folder_of
+from bratsseg.service.settings import Settings
+from bratsseg.study.case import Case, VolumeSource
+from bratsseg.study.modality import Modality
+from bratsseg.study.record import record_path
+from bratsseg.study.regions import Region
+
+log = logging.getLogger(__name__)
+OPTIONS = BatchOptions(probabilities=True, formats=("nifti", "slicer"), report=True)
+"""What every job writes: label map, probabilities, Slicer's segmentation, page, picture and sheet."""
+_REACHED = {"read": 0.05, "check": 0.15, "prepare": 0.2, "run": 0.3, "finish": 0.7, "write": 0.8, "report": 0.85}
+"""How far a job is when a stage begins; measured on 240 x 240 x 155 with the default model."""
+
+
+class Stopped(BaseException):
+    """The job is no longer wanted, or no longer ours. No ``Exception``: a batch would call the case failed."""
+
+
+class Worker:
+    """Takes jobs until it is told to stop, or the process that started it is gone."""
+
+    def __init__(self, settings: Settings, parent: int | None = None) -> None:
+        self._settings, self._parent = settings, parent
+        self._store = Store(settings.database)
+        self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"[:64]
+        self._stop = threading.Event()
+        self._loaded: tuple[str, Segmenter] | None = None
+        self._seen = 0.0
+
+    def run(self) -> None:
+        """Work until the end."""
+        if self._settings.threads:
+            torch.set_num_threads(self._settings.threads)
+        announce_models(self._store, self._settings)
+        while not self._stop.is_set() and self._parent_lives():
+            self._show_life()
+            job = jobs.claim(self._store, self._name, self._settings.jobs)
+            if job is None:
+                self._stop.wait(self._settings.jobs.poll_seconds)
+            else:
+                self._take(job)
+        self._store.close()
+
+    def stop(self, number: int = 0, frame: FrameType | None = None) -> None:
+        """Stop at the next stage; the job goes back to the queue."""
+        self._stop.set()
+
+    def _take(self, job: Job) -> None:
+        log.info("job %s, attempt %d", job.id, job.attempt)
+        with self._heartbeat(job) as lost:
+            try:
+                self._segment(job, lost)
+            except Stopped:
+                self._give_back(job)
+            except BratssegError as error:
+                self._fail(job, error.code, str(error))
+            except Exception as error:  # one strange study must not stop the worker
+                log.error("job %s failed: %s", job.id, type(error).__name__, exc_info=error)
+                self._fail(job, "failed", f"{type(error).__name__}: this failed in the software", again=True)
+
+    def _segment(self, job: Job, lost: threading.Event) -> None:
+        with self._store.reading() as session:
+            study = session.get_one(Study, job.study_id)
+        room, out = self._settings.studies / study.id, self._settings.results / job.id
+        sources = {Modality(file.role): VolumeSource(room / file.file) for file in study.files if file.role != "mask"}
+        mask = next((room / file.file for file in study.files if file.role == "mask"), None)
+        case = Case(study.id, sources, mask=mask, layout="service")
+
+        def on_stage(_: str, stage: str) -> None:
+            reached = jobs.tell_stage(self._store, job, stage, _REACHED.get(stage, 0.0))
+            if not reached or lost.is_set() or self._stop.is_set():
+                raise Stopped
+
+        if not jobs.tell_stage(self._store, job, "load", 0.02):
+            raise Stopped
+        segmenter = self._segmenter(job.model)
+        outcome = segment_cases([case], room, out, OPTIONS, segmenter, on_stage=on_stage).outcomes[0]
+        record = read_record(record_path(out, study.id))
+        if outcome.status != "done" or record is None:
+            self._fail(job, outcome.code, outcome.reason, again=outcome.status == "failed")
+            return
+        measures = json.loads((out / study.id / f"{study.id}{MEASURES}").read_text(encoding="utf-8"))
+        with self._store.writing() as session:
+            if jobs.end(session, job, JobStatus.DONE):
+                session.add(_result(job, record, measures))
+
+    def _segmenter(self, name: str) -> Segmenter:
+        """The model, loaded once; another one takes its place in memory."""
+        if self._loaded is None or self._loaded[0] != name:
+            self._loaded = None
+            self._loaded = (name, Segmenter.load(folder_of(name, self._settings), self._settings.device))
+        return self._loaded[1]
+
+    def _give_back(self, job: Job) -> None:
+        with self._store.writing() as session:
+            asked = session.get_one(Job, job.id).cancel_asked
+            if asked:
+                jobs.end(session, job, JobStatus.CANCELLED)
+        if not asked:
+            jobs.put_back(self._store, job, count=False)
+
+    def _fail(self, job: Job, code: str, reason: str, again: bool = False) -> None:
+        if again and job.attempt < self._settings.jobs.attempts:
+            jobs.put_back(self._store, job, count=True)
+            return
+        with self._store.writing() as session:
+            jobs.end(session, job, JobStatus.FAILED, code, reason.replace(f"case {job.study_id}: ", ""))
+
+    @contextmanager
+    def _heartbeat(self, job: Job) -> Iterator[threading.Event]:
+        """Keep the lease from another thread; the event is set when the job is lost or cancelled."""
+        over, lost = threading.Event(), threading.Event()
+
+        def beating() -> None:
+            while not over.wait(self._settings.jobs.lease_seconds / 4):
+                self._show_life()
+                if not jobs.beat(self._store, job, self._settings.jobs):
+                    lost.set()
+
+        thread = threading.Thread(target=beating, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield lost
+        finally:
+            over.set()
+            thread.join()
+
+    def _show_life(self) -> None:
+        if time.monotonic() - self._seen < 5 and self._seen:
+            return
+        self._seen = time.monotonic()
+        with self._store.writing() as session:
+            session.execute(delete(WorkerState).where(WorkerState.name == self._name))
+            session.add(WorkerState(name=self._name, seen_at=now()))
+
+    def _parent_lives(self) -> bool:
+        return self._parent is None or os.getppid() == self._parent
+
+
+def run_worker(settings: Settings, parent: int | None = None) -> None:
+    """Run a worker in this process until SIGTERM or SIGINT, or until ``parent`` is gone."""
+    worker = Worker(settings, parent)
+    signal.signal(signal.SIGTERM, worker.stop)
+    signal.signal(signal.SIGINT, worker.stop)
+    worker.run()
+
+
+def verdict_of(measures: dict[str, Any]) -> str:
+    """finding, none_found or not_assessable. What is below the size of a lesion is no finding."""
+    whole = measures["regions"][str(Region.WT)]
+    if not whole["assessable"]:
+        return "not_assessable"
+    return "finding" if whole["lesions"] else "none_found"
+
+
+def _result(job: Job, record: CaseRecord, measures: dict[str, Any]) -> Result:
+    return Result(
+        job_id=job.id,
+        study_id=job.study_id,
+        model=record.model.name,
+        model_version=record.model.version,
+        model_sha256=record.model.sha256,
+        verdict=verdict_of(measures),
+        measures=measures,
+    )
