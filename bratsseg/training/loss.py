@@ -188,8 +188,3 @@ def _coarser(truth: Tensor, logits: Tensor) -> Tensor:
         return truth
     stride = [whole // part for whole, part in zip(truth.shape[2:], logits.shape[2:], strict=True)]
     return (F.max_pool2d if truth.ndim == 4 else F.max_pool3d)(truth.float(), stride)
-
-
-def supervised_loss(outputs: Tensor | Sequence[Tensor], truth: Tensor, config: LossConfig) -> Tensor:
-    """``build_loss`` for regions, applied."""
-    return build_loss(config, "regions")(outputs, truth)
