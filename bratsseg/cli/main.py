@@ -18,12 +18,14 @@ from bratsseg.cli.describe import describe_data
 from bratsseg.cli.evaluate import evaluate
 from bratsseg.cli.export import export
 from bratsseg.cli.models import models
+from bratsseg.cli.release import release
 from bratsseg.cli.report import report
 from bratsseg.cli.segment import AcceptNoFormCodes, AcceptShear, Layout, TrustForm, geometry_policy, segment
 from bratsseg.cli.serve import serve
 from bratsseg.cli.submit import PASS_ON, submit
 from bratsseg.cli.synthesize import synthesize
 from bratsseg.cli.train import train
+from bratsseg.cli.train_folds import train_folds
 from bratsseg.errors import BratssegError
 
 app = typer.Typer(
@@ -54,9 +56,10 @@ def check(
     raise typer.Exit(run_check(folder, as_json, voxels, layout, policy))
 
 
-for verb in (segment, evaluate, report, convert, export, synthesize, train):
+for verb in (segment, evaluate, report, convert, export, synthesize, train, release):
     app.command()(verb)
 app.add_typer(models, name="models")
+app.command("train-folds")(train_folds)
 app.command("describe-data")(describe_data)
 app.command(context_settings=PASS_ON)(submit)
 app.add_typer(serve)
