@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from bratsseg.cluster import Job, batch_script, submit
 from bratsseg.cluster.slurm import log_file
 from tests.clients import slurm
 from tests.clients.slurm import Slurm
+from tests.flows.conftest import bratsseg
 
 pytestmark = pytest.mark.client
+TINY = Path(__file__).resolve().parents[2] / "configs" / "training" / "tiny.yaml"
 WORDS = ("train", "a b.yaml", "name=it's $HOME %j")
 SAYS = """#!/bin/sh
 printf '%s of %s, start %s, leader %s:' "$SLURM_PROCID" "$SLURM_NTASKS" "${SLURM_RESTART_COUNT:-0}" "$MASTER_ADDR"
@@ -62,3 +66,36 @@ def test_words_reach_both_nodes_as_they_are_and_the_job_comes_back_when_its_time
     ]
     assert all(text.endswith(": [-m] [bratsseg] [train] [a b.yaml] [name=it's $HOME %j]") for _, _, text in said), log
     assert len({text for _, _, text in said}) == 1, "both processes and both starts name one leader"
+
+
+def epochs_of(run: Path) -> list[dict[str, str]]:
+    """The lines of the run's log; none while there is no log."""
+    log = run / "log.csv"
+    if not log.exists():
+        return []
+    with log.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_training_on_two_nodes_is_killed_requeued_and_finishes(two_nodes, at_home, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    cluster = at_home / "two nodes.yaml"
+    cluster.write_text("nodes: 2\ncpus: 1\nhours: 1\nname: tiny\n")
+    run, epochs = at_home / "runs" / "a", 12
+    words = ("train", TINY, "--out", run, f"trainer.max_steps={epochs}", "--cluster", cluster)
+    submitted = bratsseg("submit", *words)
+    assert submitted.code == 0, submitted
+    number = submitted.out.split()[1]
+    log = at_home / "logs" / f"tiny-{number}.out"
+    two_nodes.wait(number, lambda state: len(epochs_of(run)) >= 2 or ended(state), 240)
+    two_nodes.call("scontrol", "requeue", number)  # as when a machine is wanted for others: killed without a notice
+    before = epochs_of(run)
+    state = two_nodes.wait(number, ended, 240)
+    assert (state["JobState"], state["Restarts"]) == ("COMPLETED", "1"), log.read_text()
+    after = epochs_of(run)
+    assert 0 < len(before) < epochs, "the kill came in the middle"
+    assert [int(row["step"]) for row in after] == list(range(1, epochs + 1))
+    kept = len(before) - 1  # the last one may have had its line and not yet its checkpoint, and is done again
+    assert after[:kept] == before[:kept], "it went on, and did not start again"
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == epochs
+    assert f"epoch {epochs}/{epochs}" in log.read_text()
