@@ -41,16 +41,22 @@ class ScanFacts:
 class ReferenceFacts:
     """A label map: how many voxels hold each stored value, and, where the dialect is known, each region.
 
-    ``slices`` are those along K, ``tumour_slices`` the ones that hold WT (None where regions are not known).
-    ``voxel_ml`` is None for a picture.
+    ``slices`` are those along K, ``slice_areas`` the voxels of WT in each that holds any (None where regions are
+    not known), ``slice_voxels`` how many a slice has. ``voxel_ml`` is None for a picture.
     """
 
     dialect: str | None
     values: Mapping[int, int]
     slices: int
+    slice_voxels: int
     voxel_ml: float | None
     regions: Mapping[Region, int] = field(default_factory=dict)
-    tumour_slices: int | None = None
+    slice_areas: tuple[int, ...] | None = None
+
+    @property
+    def tumour_slices(self) -> int | None:
+        """How many slices along K hold WT; None where regions are not known."""
+        return None if self.slice_areas is None else len(self.slice_areas)
 
     def volume_ml(self, region: Region) -> float | None:
         """Volume of a region in mL, or None where it is not known or has no size."""
@@ -145,8 +151,9 @@ def reference_facts(stored: NDArray[np.uint8], grid: Grid, dialect: str | None) 
     """Count label values (I, J, K) uint8; ``LabelError`` when one is not of ``dialect``."""
     counts = np.bincount(stored.ravel(order="K"), minlength=256)
     values = {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value}
+    size = stored.shape[0] * stored.shape[1]
     if dialect is None:
-        return ReferenceFacts(None, values, stored.shape[2], grid.voxel_ml)
+        return ReferenceFacts(None, values, stored.shape[2], size, grid.voxel_ml)
     spoken = get_dialect(dialect)
     regions = spoken.decode(stored, "reference")
     known = {
@@ -154,5 +161,6 @@ def reference_facts(stored: NDArray[np.uint8], grid: Grid, dialect: str | None) 
         for region, channel in zip(Region, regions, strict=True)
         if region in spoken.expresses
     }
-    slices = int(np.count_nonzero(regions[0].any(axis=(0, 1))))
-    return ReferenceFacts(dialect, values, stored.shape[2], grid.voxel_ml, known, slices)
+    areas = np.count_nonzero(regions[0], axis=(0, 1))
+    found = tuple(int(area) for area in areas if area)
+    return ReferenceFacts(dialect, values, stored.shape[2], size, grid.voxel_ml, known, found)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bratsseg.errors import CaseError, GridMismatch, ModalityMissing, WriteError
+from bratsseg.errors import CaseError, GeometryError, GridMismatch, LabelError, ModalityMissing, WriteError
 from bratsseg.evaluation.convention import LENIENT, read_labels
 from bratsseg.evaluation.labelled import Labelled
 from bratsseg.exchange.translation import Translation
@@ -54,6 +54,8 @@ def place_case(
     """
     try:
         headers = _headers(case, channels)
+        if reference is not None:
+            _refuse_dialect(case.id, reference)
         for modality, path in zip(channels, images, strict=True):
             _place(case.sources[modality], headers[modality], path, f"case {case.id}: {modality.label}")
         if reference is None:
@@ -77,7 +79,18 @@ def _headers(case: Case, channels: Sequence[Modality]) -> dict[Modality, Header]
     for problem in checked.problems:
         if problem.fatal:
             raise error_of(case.id, problem)
+    if any(not checked.headers[modality].grid.physical for modality in channels):
+        raise GeometryError(
+            f"case {case.id}: its voxels must have a size in mm, as nnU-Net plans by it; pictures have none"
+        )
     return checked.headers
+
+
+def _refuse_dialect(case: str, reference: Reference) -> None:
+    if get_dialect(reference.dialect).expresses != frozenset(Region):
+        raise LabelError(
+            f"case {case}: the reference must tell WT, TC and ET apart, dialect {reference.dialect} does not"
+        )
 
 
 def _place(source: VolumeSource, header: Header, path: Path, owner: str) -> None:
@@ -97,8 +110,6 @@ def _place(source: VolumeSource, header: Header, path: Path, owner: str) -> None
 
 def _write_labels(reference: Reference, case: str, scan: Header, first: Modality, path: Path) -> Iterable[str]:
     spoken = get_dialect(reference.dialect)
-    if spoken.expresses != frozenset(Region):
-        raise CaseError(f"case {case}: the reference must tell WT, TC and ET apart, dialect {spoken.name} does not")
     volume, stored = read_labels(reference.item)
     found = {int(value) for value in np.flatnonzero(np.bincount(stored.ravel(order="K")))} - {0}
     if found - spoken.meaning.keys():

@@ -91,7 +91,17 @@ def _size_charts(facts: DatasetFacts, found: Mapping[str, Any]) -> list[Chart]:
         if sizes := facts.volumes(region):
             note = f"{len(sizes)} cases, median {_number(median(sizes))} {unit}, largest {_number(max(sizes))} {unit}"
             charts.append(Chart(APPEARANCE[region].name, note, histogram(sizes, region, unit), region))
-    return charts
+    return charts + _slice_chart(facts)
+
+
+def _slice_chart(facts: DatasetFacts) -> list[Chart]:
+    """How much of a slice is tumour, over the slices that hold any: what a network of slices is trained on."""
+    references = [case.reference for case in facts.cases if case.reference and case.reference.slice_areas]
+    shares = [100 * area / found.slice_voxels for found in references for area in found.slice_areas or ()]
+    if not shares:
+        return []
+    note = f"{len(shares)} slices that hold any, median {_number(median(shares))} %, largest {_number(max(shares))} %"
+    return [Chart("Whole tumour, share of a slice", note, histogram(shares, Region.WT, "%"), Region.WT)]
 
 
 def _brightness_charts(facts: DatasetFacts) -> list[Chart]:

@@ -24,7 +24,7 @@ def test_one_command_writes_page_table_and_summary(tmp_path):
     assert ended.code == 0, ended
     assert "tumour in 2 of 2 (100.0 %) cases, 8 of 32 (25.0 %) slices" in ended.out
     page = (tmp_path / "out" / "index.html").read_text()
-    assert page.count("<svg") == 5  # three regions, two modalities
+    assert page.count("<svg") == 6  # three regions, slices, two modalities
     assert "http" not in page.replace("http-equiv", "")
     with (tmp_path / "out" / "cases.csv").open() as stream:
         assert [row["WT_ml"] for row in csv.DictReader(stream)] == ["0.128", "0.128"]
@@ -46,12 +46,13 @@ def test_a_bad_case_comes_first_and_the_exit_code_says_so(tmp_path):
 
 def test_pictures_are_told_in_voxels_and_names_cannot_enter_the_page():
     scan = ScanFacts((256, 256, 30), None, None, "uint8", dict.fromkeys(QUANTILES, 40.0))
-    reference = ReferenceFacts("x", {1: 500}, 30, None, {Region.WT: 500}, 9)
+    reference = ReferenceFacts("x", {1: 500}, 30, 65536, None, {Region.WT: 500}, (200, 300))
     facts = DatasetFacts((CaseFacts("<script>alert(1)</script>", "lgg", {Modality.FLAIR: scan}, reference),))
     page = dataset_page(facts, "kaggle_3m")
     assert "<script" not in page
     assert "mL" not in page.partition("<h2>Tumour sizes")[2].partition("<figure>")[2].partition("</figure>")[0]
     assert "500 voxels" in page
+    assert "2 slices that hold any" in page
 
 
 def test_an_empty_folder_is_wrong_use(tmp_path):
