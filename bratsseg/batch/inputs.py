@@ -7,6 +7,7 @@ from pathlib import Path
 from bratsseg.batch.names import Names
 from bratsseg.study.case import Case
 from bratsseg.study.record import InputFile, hash_or_none
+from bratsseg.study.stack import state_of
 
 
 def describe_inputs(case: Case, names: Names) -> dict[str, InputFile]:
@@ -50,7 +51,6 @@ def _input_files(case: Case) -> list[tuple[str, Path, int | None]]:
 
 def _quick_state(path: Path) -> tuple[int | None, int | None]:
     try:
-        found = path.stat()
+        return state_of(path)
     except OSError:
         return None, None
-    return found.st_size, found.st_mtime_ns

@@ -87,7 +87,9 @@ def _facts(header: Header | None) -> str:
     if header is None:
         return "unreadable"
     size = " x ".join(str(size) for size in header.grid.shape)
-    spacing = " x ".join(f"{edge:.2f}" for edge in header.grid.spacing or ())
+    if header.grid.spacing is None:
+        return f"{size:<16}{'pixels of no size':<26}{header.dtype.name}"
+    spacing = " x ".join(f"{edge:.2f}" for edge in header.grid.spacing)
     return f"{size:<16}{spacing:<19}mm {header.grid.orientation} {header.dtype.name}"
 
 

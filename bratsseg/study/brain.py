@@ -4,7 +4,8 @@ The rule, in this order:
 
 1. a mask file in the case;
 2. else, per modality, everything but the border region of one constant value (air is 0 in BraTS, -3.5 to -5.6 in
-   z-scored files), united over modalities.
+   z-scored files), united over modalities;
+3. a picture is taken whole, for its makers chose what it shows.
 
 A border that is not constant means skull or air noise. A constant border with the dark ring that the skull leaves
 below the scalp means that the air alone was blanked. Both are refused: a network that was shown brains only would
@@ -55,6 +56,8 @@ def find_brain(study: Study) -> Brain:
     study.require_one_grid()
     if study.mask is not None:
         mask, rule = study.mask.values() > 0.5, "mask file"
+    elif not study.reference.grid.physical:
+        mask, rule = np.ones(study.reference.grid.shape, dtype=bool), "picture"
     else:
         mask, rule = _not_air(study), "constant border"
         _refuse_skull(study)

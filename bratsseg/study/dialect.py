@@ -102,6 +102,13 @@ _DIALECTS = (
         "HD-GLIO: non-enhancing T2/FLAIR abnormality and contrast-enhancing tumour; no tumour core",
         frozenset({_WT, _ET}),
     ),
+    Dialect(
+        "whole-tumour",
+        {1: EDEMA, 255: EDEMA},
+        _tissues(1, 1, 1),
+        "masks of pictures, of 0 and 1 or of 0 and 255: whole tumour and nothing else",
+        frozenset({_WT}),
+    ),
 )
 DIALECTS = {dialect.name: dialect for dialect in _DIALECTS}
 

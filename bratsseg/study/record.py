@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,8 +9,10 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from bratsseg.config import Config
+from bratsseg.errors import ReadError
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.regions import Region
+from bratsseg.study.stack import hash_of
 
 SCHEMA = 1
 Status = Literal["done", "refused", "failed"]
@@ -136,9 +137,8 @@ def stamp(version: str) -> dict[str, Any]:
 
 
 def hash_or_none(path: Path) -> str | None:
-    """SHA-256 of a file's bytes, or None when it cannot be read."""
+    """SHA-256 of a file's bytes, or of a stack's (see ``stack``), or None when it cannot be read."""
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
+        return hash_of(path)
+    except (OSError, ReadError):
         return None

@@ -29,6 +29,7 @@ from torch import Tensor
 from bratsseg.errors import CaseError, GridMismatch
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
+from bratsseg.study.stack import state_of
 from bratsseg.tensors.transforms import Preparation
 from bratsseg.training.prepared import PreparedCase, prepared
 from bratsseg.training.sources import TrainingCase
@@ -186,8 +187,7 @@ def _state(source: Any) -> list[object] | None:
     path = getattr(source, "path", source)
     if path is None:
         return None
-    state = Path(path).stat()
-    return [str(Path(path).absolute()), getattr(source, "channel", None), state.st_size, state.st_mtime_ns]
+    return [str(Path(path).absolute()), getattr(source, "channel", None), *state_of(Path(path))]
 
 
 def _voxel_ml(source_ml: float | None, scale: tuple[float, float, float]) -> float | None:

@@ -20,6 +20,7 @@ WORKED = {
     "msd": {1: "WT", 2: "WT TC", 3: "WT TC ET"},
     "nnunet-brats21": {1: "WT", 2: "WT TC", 3: "WT TC ET"},
     "hd-glio": {1: "WT", 2: "WT TC ET"},
+    "whole-tumour": {1: "WT", 255: "WT"},
 }
 
 
@@ -40,7 +41,7 @@ nested = hnp.arrays(np.uint8, (3, 4, 2), elements=st.integers(0, 3)).map(
 )
 
 
-@pytest.mark.parametrize("name", [n for n in DIALECTS if n != "hd-glio"])
+@pytest.mark.parametrize("name", [name for name, dialect in DIALECTS.items() if dialect.expresses == set(Region)])
 @given(regions=nested)
 def test_decode_undoes_encode(name, regions):
     dialect = get_dialect(name)
@@ -53,6 +54,14 @@ def test_hd_glio_keeps_what_it_can_express():
     decoded = dialect.decode(dialect.encode(regions), "case")
     assert decoded[0].all()
     assert Region.TC not in dialect.expresses
+
+
+@given(regions=nested)
+def test_whole_tumour_keeps_what_it_can_express(regions):
+    dialect = get_dialect("whole-tumour")
+    values = dialect.encode(regions)
+    assert set(np.unique(values)) <= {0, 1}
+    assert np.array_equal(dialect.decode(values, "case")[0], regions[0])
 
 
 def test_a_value_of_another_dialect_is_refused_and_named():

@@ -6,10 +6,11 @@ from collections import defaultdict
 from pathlib import Path
 
 from bratsseg.study.case import Case, Problem
-from bratsseg.study.layout import bids, brats, mapping, msd, nnunet, split
+from bratsseg.study.layout import bids, brats, lgg, mapping, msd, nnunet, pairs, split
 from bratsseg.study.layout import folder as folder_layout
 from bratsseg.study.layout.draft import Draft
-from bratsseg.study.layout.listing import Listing, list_images
+from bratsseg.study.layout.listing import Listing, list_images, list_pictures
+from bratsseg.study.layout.roles import PICTURE_SUFFIXES, SUFFIXES
 
 __all__ = ["find_cases"]
 
@@ -17,21 +18,49 @@ _LAYOUTS = (nnunet, msd, bids, split, brats, folder_layout)  # the surest first;
 
 
 def find_cases(folder: str | Path, layout: str | Path | None = None) -> list[Case]:
-    """All cases below ``folder``, sorted by id.
+    """All cases below ``folder``, which may also be a zip of pictures, sorted by id.
 
     ``layout`` is a CSV or YAML file that says which file is which (see ``mapping``); without it the names say so.
     Wrong or unclear files do not stop the search: their case is listed with what is wrong in ``Case.problems``.
     Raises ``UsageError`` when ``folder`` is no folder and ``ConfigError`` when ``layout`` cannot be used.
     """
-    listing = list_images(Path(folder))
+    root = Path(folder)
     if layout is not None:
-        return _settled(mapping.find(listing, Path(layout)))
+        return _settled(mapping.find(_everything(root, Path(layout)), Path(layout)))
+    if _is_zip(root):
+        return _settled(_pictured(list_pictures(root), alone=True))
+    listing = list_images(root)
+    alone = not listing.folders and not listing.ours
     drafts: list[Draft] = []
     for kind in _LAYOUTS:
         found = kind.find(listing)
         listing = listing.without(file for draft in found for file in draft.claimed)
         drafts += [draft for draft in found if draft.sources or any(problem.fatal for problem in draft.problems)]
-    return _settled([*folder_layout.without_noise(drafts), *_unreadable(listing)])
+    drafts = folder_layout.without_noise(drafts)
+    return _settled([*drafts, *_pictured(list_pictures(root), alone), *_unreadable(listing)])
+
+
+def _pictured(pictures: Listing, alone: bool) -> list[Draft]:
+    """Cases of pictures; pairs only where pictures are ``alone``, for they also lie beside scans and results."""
+    found = lgg.find(pictures)
+    rest = pictures.without(file for draft in found for file in draft.claimed)
+    return [*found, *pairs.find(rest)] if alone else found
+
+
+def _everything(root: Path, layout: Path) -> Listing:
+    """What a layout file may mean: pictures too where it names their endings."""
+    if _is_zip(root):
+        return list_pictures(root)
+    try:
+        said = layout.read_text(encoding="utf-8").lower()
+    except (OSError, UnicodeDecodeError):
+        said = ""  # ``mapping`` tells what is wrong with it
+    pictures = any(suffix in said for suffix in PICTURE_SUFFIXES)
+    return list_images(root, (*SUFFIXES, *PICTURE_SUFFIXES) if pictures else SUFFIXES)
+
+
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" and path.is_file()
 
 
 def _unreadable(listing: Listing) -> list[Draft]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from isal import igzip
 
 from bratsseg.errors import UsageError
-from bratsseg.study.layout.roles import SUFFIXES, stem_of
+from bratsseg.study.layout.roles import PICTURE_SUFFIXES, SUFFIXES, stem_of
+from bratsseg.study.stack import names_in
 
 _SKIPPED_FOLDERS = {"__macosx", "thumbnails", "thumbs"}
 _MARK = b"bratsseg"
@@ -21,25 +24,31 @@ _MOST_RECORD_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class Listing:
-    """Image files by folder, both sorted, and the folders that could not be read with the reason."""
+    """Image files by folder, both sorted, and the folders that could not be read with the reason.
+
+    ``ours`` is True when results of ours lie among them, which are left out.
+    """
 
     root: Path
     folders: dict[Path, tuple[Path, ...]]
     unreadable: tuple[tuple[Path, str], ...] = ()
+    ours: bool = False
 
     def without(self, claimed: Iterable[Path]) -> Listing:
         """The same without some files."""
         gone = set(claimed)
         left = {folder: tuple(file for file in files if file not in gone) for folder, files in self.folders.items()}
-        return Listing(self.root, {folder: files for folder, files in left.items() if files}, self.unreadable)
+        return Listing(
+            self.root, {folder: files for folder, files in left.items() if files}, self.unreadable, self.ours
+        )
 
     def below_root(self, path: Path) -> str:
         """A path relative to the root, with '/'."""
         return path.relative_to(self.root).as_posix()
 
 
-def list_images(root: Path) -> Listing:
-    """Walk ``root``; ``UsageError`` when it is not a readable folder."""
+def list_images(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Listing:
+    """Walk ``root`` for files that end so; ``UsageError`` when it is not a readable folder."""
     if not root.is_dir():
         raise UsageError(f"{root}: must be a folder, {'is a file' if root.exists() else 'does not exist'}")
     folders: dict[Path, tuple[Path, ...]] = {}
@@ -52,7 +61,7 @@ def list_images(root: Path) -> Listing:
             if (state.st_dev, state.st_ino) in seen:  # a link back up
                 continue
             seen.add((state.st_dev, state.st_ino))
-            files, below = _entries(folder)
+            files, below = _entries(folder, suffixes)
         except OSError as error:
             unreadable.append((folder, error.strerror or str(error)))
             continue
@@ -60,10 +69,27 @@ def list_images(root: Path) -> Listing:
         if files:
             folders[folder] = files
     kept = {folder: tuple(_not_ours(folder, folders[folder])) for folder in sorted(folders)}
-    return Listing(root, {folder: files for folder, files in kept.items() if files}, tuple(sorted(unreadable)))
+    left = {folder: files for folder, files in kept.items() if files}
+    return Listing(root, left, tuple(sorted(unreadable)), ours=kept != folders)
 
 
-def _entries(folder: Path) -> tuple[tuple[Path, ...], list[Path]]:
+def list_pictures(root: Path) -> Listing:
+    """The pictures below ``root``, a folder or a zip; ``UsageError`` when it is neither."""
+    if not root.is_file():
+        return list_images(root, PICTURE_SUFFIXES)
+    try:
+        names = [PurePosixPath(name) for name in sorted(names_in(root))]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{root}: must be a folder, or a zip of pictures; {error}") from error
+    folders: dict[Path, list[Path]] = defaultdict(list)
+    for name in names:
+        hidden = any(part.startswith(".") or part.lower() in _SKIPPED_FOLDERS for part in name.parts)
+        if not hidden and name.name.lower().endswith(PICTURE_SUFFIXES):
+            folders[root / name.parent].append(root / name)
+    return Listing(root, {folder: tuple(files) for folder, files in folders.items()})
+
+
+def _entries(folder: Path, suffixes: tuple[str, ...]) -> tuple[tuple[Path, ...], list[Path]]:
     """The image files and the subfolders of one folder."""
     files: list[str] = []
     below: list[Path] = []
@@ -71,7 +97,7 @@ def _entries(folder: Path) -> tuple[tuple[Path, ...], list[Path]]:
         for entry in entries:
             if entry.name.startswith(".") or entry.name.lower() in _SKIPPED_FOLDERS:
                 continue
-            if entry.name.lower().endswith(SUFFIXES) and not _is_folder(entry):
+            if entry.name.lower().endswith(suffixes) and not _is_folder(entry):
                 files.append(entry.name)
             elif _is_folder(entry):
                 below.append(folder / entry.name)

@@ -44,9 +44,9 @@ class Patterns(Config):
     t2: str | None = None
     """T2."""
     volumes: str | None = None
-    """One 4-D file with all modalities."""
+    """One 4-D file, or a coloured picture, with all modalities."""
     channels: tuple[str, ...] = ()
-    """The order inside the 4-D file, of flair, t1, t1ce, t2."""
+    """The order of its volumes or colours, of flair, t1, t1ce, t2."""
     mask: str | None = None
     """Brain mask."""
     reference: str | None = None
@@ -116,11 +116,23 @@ def _from_patterns(listing: Listing, patterns: Patterns, layout: Path) -> list[D
             for name in names:
                 if match := expression.fullmatch(name):
                     matched[match["case"]][role].append(listing.root / name)
+    _without_masks(matched)
     return [
         _matched_draft(name, roles, patterns)
         for name, roles in matched.items()
         if any(role in COLUMNS or role == "volumes" for role in roles)
     ]
+
+
+def _without_masks(matched: Mapping[str, dict[str, list[Path]]]) -> None:
+    """Take what is some case's reference or mask out of the scans: ``{case}.png`` also matches ``x_mask.png``."""
+    masks = {file for roles in matched.values() for role in _OTHERS for file in roles.get(role, ())}
+    for roles in matched.values():
+        for role in (*COLUMNS, "volumes"):
+            if role in roles:
+                roles[role] = [file for file in roles[role] if file not in masks]
+                if not roles[role]:
+                    del roles[role]
 
 
 def _matched_draft(name: str, roles: Mapping[str, list[Path]], patterns: Patterns) -> Draft:

@@ -10,6 +10,7 @@ from pathlib import Path
 from bratsseg.study.modality import candidates, words
 
 SUFFIXES = (".nii.gz", ".hdr.gz", ".nii", ".hdr", ".mha", ".mhd", ".nrrd")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
 class Role(StrEnum):
@@ -67,7 +68,7 @@ def stem_of(path: Path) -> str:
     """The file name without its image suffix."""
     name = path.name
     lower = name.lower()
-    return next((name[: -len(suffix)] for suffix in SUFFIXES if lower.endswith(suffix)), name)
+    return next((name[: -len(suffix)] for suffix in (*SUFFIXES, *PICTURE_SUFFIXES) if lower.endswith(suffix)), name)
 
 
 def key_of(stem: str) -> str:

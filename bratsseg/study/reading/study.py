@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from bratsseg.errors import BratssegError, CaseError, ReadError
 from bratsseg.study.case import Case, Problem, VolumeSource
-from bratsseg.study.reading import itk, nifti
+from bratsseg.study.reading import itk, nifti, picture
 from bratsseg.study.reading.geometry import GeometryPolicy
 from bratsseg.study.reading.header import Header
+from bratsseg.study.stack import archive_of, is_stack
 from bratsseg.study.volume import Study, Volume
 
 DEFAULT_POLICY = GeometryPolicy()
@@ -48,7 +50,10 @@ def read_volume(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAU
 
 def read_reference(path: Path, owner: str, policy: GeometryPolicy = DEFAULT_POLICY) -> Volume:
     """A label map somebody made, as stored values on its own grid; a ``Dialect`` gives the values a meaning."""
-    return read_volume(VolumeSource(path), owner, policy)
+    volume = read_volume(VolumeSource(path), owner, policy)
+    if volume.grid.physical:
+        return volume
+    return replace(volume, voxels=picture.without_loss(path, volume.voxels))
 
 
 def read_study(case: Case, policy: GeometryPolicy = DEFAULT_POLICY) -> Study:
@@ -96,6 +101,8 @@ def _read(source: VolumeSource, owner: str, policy: GeometryPolicy) -> tuple[Vol
 
 def _format_of(path: Path, owner: str) -> Format:
     """The format by the file's first bytes; a name is only believed for MetaImage, whose text has no mark."""
+    if is_stack(path) or archive_of(path) is not None:
+        return picture
     if path.is_dir():
         raise ReadError(f"{owner}: {path} is a folder; a file is needed")
     try:
@@ -105,6 +112,8 @@ def _format_of(path: Path, owner: str) -> Format:
         return nifti  # says what is wrong with the file
     if start.startswith(b"NRRD0"):
         return itk
+    if start.startswith(picture.MAGIC):
+        return picture
     if path.suffix.lower() in (".mha", ".mhd") and not start.startswith(nifti.GZIP_MAGIC) and start:
         return itk
     return nifti
