@@ -35,6 +35,8 @@ def _facts(model: ReleasedModel, experiment: Experiment) -> str:
         f"- Data: {trained['data']}; experiment `{trained['experiment']}`, seed {trained['seed']}",
         f"- Network: {experiment.network.name}; windows: {experiment.windows.kind}; loss: {experiment.loss.name}",
     ]
+    if trained["started_from"]:
+        lines.append(f"- Started from the released model {trained['started_from']}")
     for run in trained["runs"]:
         split = f", split sha256 {run['split_sha256']}" if run["split_sha256"] else ""
         lines.append(f"- Fold {run['fold']}: {run['steps']} steps, {run['hours']} h{split}")

@@ -73,9 +73,8 @@ def release(
     trained = [_read(run) for run in runs]
     _require_one_experiment(trained)
     files = ["weights.safetensors"] if len(runs) == 1 else [f"fold{one.experiment.fold}.safetensors" for one in trained]
-    contents = [
-        save(_halved(one), metadata={"model": name, "version": version}) for one in trained
-    ]  # one after the other, small: a network, not a data set
+    # One key: safetensors writes several in an order that changes from run to run, and with it the hash.
+    contents = [save(_halved(one), metadata={"model": f"{name} {version}"}) for one in trained]
     weights = tuple(
         WeightFile(file=file, sha256=hashlib.sha256(content).hexdigest())
         for file, content in zip(files, contents, strict=True)
@@ -179,6 +178,7 @@ def _provenance(trained: Sequence[Trained]) -> dict[str, Any]:
     return {
         "experiment": first.experiment.name,
         "data": _data(first.experiment),
+        "started_from": first.experiment.trainer.init_from,
         "seed": first.experiment.seed,
         "samples_a_step": first.experiment.trainer.batch_size * first.experiment.trainer.accumulate,
         "runs": runs,
