@@ -37,6 +37,7 @@ def _described(fallback: str, where: str | Path) -> InstalledModel:
         described = folder.description
         return InstalledModel(
             name=described.name,
+            kind="picture" if described.preparation.subject == "picture" else "scan",
             version=described.version,
             sha256=folder.sha256,
             card=folder.card,

@@ -155,7 +155,8 @@ router.get("/patients/{patient}/photo", response_class=FileResponse)(get_photo)
 def _read(form: FormData) -> tuple[PatientFields | None, dict[str, str]]:
     typed = _as_typed(form)
     try:
-        return PatientFields.model_validate({**typed, "birth_date": typed["birth_date"] or None}), {}
+        given = {**typed, "birth_date": typed["birth_date"] or None, "sex": typed["sex"] or "unknown"}
+        return PatientFields.model_validate(given), {}
     except ValidationError as error:
         return None, {str(item["loc"][0]): str(item["msg"]) for item in error.errors()}
 

@@ -1,0 +1,161 @@
+"""Log-in, sessions, tokens, forged requests, and what a stranger may try."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import DatabaseError
+
+from bratsseg.service.accounts.roles import Role
+from bratsseg.service.records import AuditEntry, LoginSession, now
+from tests.service.conftest import PASSWORD, Site, log_in, make_settings, token
+
+
+def test_a_session_is_new_at_log_in_and_gone_after_log_out(site):
+    site.user(Role.VIEWER, name="anna")
+    client = site.guest()
+    client.cookies.set("bratsseg", "planted-by-somebody-else")
+    answer = log_in(client, "anna", target="/jobs")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/jobs")
+    cookie = next(value for value in answer.headers.get_list("set-cookie") if value.startswith("bratsseg="))
+    assert "HttpOnly" in cookie
+    assert "samesite=lax" in cookie.lower()
+    secret = cookie.partition("=")[2].partition(";")[0]
+    assert secret != "planted-by-somebody-else"
+    client.cookies.clear()
+    client.cookies.set("bratsseg", secret)
+    page = client.get("/jobs")
+    assert page.status_code == 200
+    assert client.post("/logout", data={"csrf_token": token(page.text)}).status_code == 303
+    client.cookies.set("bratsseg", secret)
+    assert client.get("/jobs").status_code == 303
+
+
+def test_over_https_cookies_are_secure_and_bound_to_the_host(tmp_path):
+    site = Site(make_settings(tmp_path / "data", https=True))
+    site.user(Role.VIEWER, name="anna")
+    client = site.guest()
+    client.base_url = "https://testserver"
+    answer = log_in(client, "anna")
+    cookie = next(value for value in answer.headers.get_list("set-cookie") if value.startswith("__Host-"))
+    assert "Secure" in cookie
+    assert "Path=/" in cookie
+    assert "max-age" in answer.headers["strict-transport-security"]
+    site.context.store.close()
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:1"])
+def test_log_in_never_leads_to_another_site(site, target):
+    site.user(Role.VIEWER, name="anna")
+    assert log_in(site.guest(), "anna", target=target).headers["location"] == "/"
+
+
+def test_wrong_passwords_are_counted(site):
+    site.user(Role.VIEWER, name="anna")
+    client = site.guest()
+    for _ in range(site.settings.accounts.failures):
+        assert log_in(client, "anna", "wrong").status_code == 401
+    refused = log_in(client, "anna")
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) > 0
+
+
+def test_too_many_requests_are_refused(site):
+    viewer = site.client(Role.VIEWER)
+    codes = {viewer.get("/api/v1/users/me").status_code for _ in range(site.settings.accounts.burst * 2)}
+    assert 429 in codes
+
+
+def test_an_idle_session_ends(site):
+    viewer = site.client(Role.VIEWER)
+    old = now() - timedelta(minutes=site.settings.accounts.idle_minutes + 1)
+    with site.context.store.writing() as session:
+        session.execute(update(LoginSession).values(seen_at=old))
+    assert viewer.get("/jobs").status_code == 303
+
+
+def test_a_forged_request_is_refused(site):
+    keeper = site.client(Role.DATA_MANAGER)
+    good = keeper.headers.pop("X-CSRF-Token")
+    patient = {"number": "1", "name": "A"}
+    assert keeper.post("/api/v1/patients", json=patient).json()["code"] == "forged"
+    assert keeper.post("/patients/new", data=patient).status_code == 403
+    assert keeper.post("/patients/new", data=patient | {"csrf_token": "x"}).status_code == 403
+    for elsewhere in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        answer = keeper.post("/api/v1/patients", json=patient, headers={"X-CSRF-Token": good, **elsewhere})
+        assert answer.status_code == 403
+    assert keeper.get("/api/v1/patients").json()["total"] == 0
+    assert keeper.post("/patients/new", data=patient | {"csrf_token": good}).status_code == 303
+
+
+def test_log_in_cannot_be_forged_either(site):
+    site.user(Role.VIEWER, name="anna")
+    client = site.guest()
+    assert client.post("/login", data={"name": "anna", "password": PASSWORD}).status_code == 403
+
+
+def test_a_token_works_without_a_browser_until_it_is_revoked(site):
+    viewer = site.client(Role.VIEWER)
+    made = viewer.post("/api/v1/users/me/tokens", json={"label": "script"}).json()
+    program = site.guest()
+    program.headers["Authorization"] = f"Bearer {made['secret']}"
+    assert program.get("/api/v1/users/me").json()["roles"] == ["viewer"]
+    assert program.post("/api/v1/uploads", json={"files": []}).status_code == 403
+    assert made["secret"] not in viewer.get("/api/v1/users/me/tokens").text
+    assert viewer.delete(f"/api/v1/users/me/tokens/{made['id']}").status_code == 204
+    assert program.get("/api/v1/users/me").status_code == 401
+
+
+def test_an_administrator_makes_and_switches_off_users(site):
+    admin = site.client(Role.ADMINISTRATOR)
+    made = admin.post("/api/v1/users", json={"name": "bert", "password": PASSWORD, "roles": ["viewer"]})
+    assert made.status_code == 201
+    again = {"name": "bert", "password": PASSWORD, "roles": ["viewer"]}
+    assert admin.post("/api/v1/users", json=again).json()["code"] == "name_taken"
+    short = {"name": "carl", "password": "short", "roles": ["viewer"]}
+    assert admin.post("/api/v1/users", json=short).json()["code"] == "password_unfit"
+    bert = site.guest()
+    log_in(bert, "bert")
+    assert bert.get("/jobs").status_code == 200
+    assert admin.patch(f"/api/v1/users/{made.json()['id']}", json={"active": False}).status_code == 200
+    assert bert.get("/jobs").status_code == 303
+    me = admin.get("/api/v1/users/me").json()["id"]
+    assert admin.patch(f"/api/v1/users/{me}", json={"active": False}).json()["code"] == "last_administrator"
+
+
+def test_a_new_password_ends_the_other_sessions(site):
+    viewer = site.client(Role.VIEWER)
+    other = site.guest()
+    log_in(other, "viewer")
+    fields = {"csrf_token": viewer.headers["X-CSRF-Token"], "old": PASSWORD, "new": "another long one"}
+    assert viewer.post("/account/password", data=fields).status_code == 200
+    assert viewer.get("/account").status_code == 200
+    assert other.get("/account").status_code == 303
+
+
+def test_the_audit_keeps_reads_and_the_database_lets_nobody_change_it(site):
+    keeper, admin = site.client(Role.DATA_MANAGER), site.client(Role.ADMINISTRATOR)
+    patient = keeper.post("/api/v1/patients", json={"number": "1", "name": "Secret Name"}).json()["id"]
+    keeper.get(f"/patients/{patient}")
+    acts = admin.get("/api/v1/audit", params={"object_id": patient}).json()
+    assert [entry["action"] for entry in acts["items"]] == ["patient.read", "patient.create"]
+    assert "Secret Name" not in admin.get("/api/v1/audit", params={"per_page": 100}).text
+    for change in (update(AuditEntry).values(action="x"), AuditEntry.__table__.delete()):
+        with pytest.raises(DatabaseError, match="audit rows never"), site.context.store.writing() as session:
+            session.execute(change)
+
+
+def test_every_answer_forbids_foreign_scripts_and_caches(site):
+    viewer = site.client(Role.VIEWER)
+    for path in ("/", "/login", "/api/v1/users/me", "/nowhere", "/static/page.css"):
+        headers = viewer.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "script-src 'self'" in policy
+        assert "unsafe-inline" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == ("no-cache" if path.startswith("/static") else "no-store")
+    assert "<script>" not in viewer.get("/").text
+    assert "style=" not in viewer.get("/").text
