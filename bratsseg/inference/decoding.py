@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -72,6 +71,8 @@ def _grown(known: dict[Region, NDArray[np.float32]], rules: Decoding) -> dict[Re
 
 def _whole_tumour(probability: NDArray[np.float32], voxel_ml: float | None, rules: Decoding) -> NDArray[np.bool_]:
     found = probability > rules.thresholds[Region.WT]
+    import cc3d  # noqa: PLC0415 - absent on machines that only train
+
     parts = cc3d.connected_components(found, connectivity=26)
     keep = _parts_to_keep(parts, probability, voxel_ml, rules)
     whole: NDArray[np.bool_] = keep[parts]

@@ -17,7 +17,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -80,6 +79,8 @@ def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
 
 def reached_from_border(free: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The voxels of ``free`` (I, J, K) that a path through faces of ``free`` joins with the border of the array."""
+    import cc3d  # noqa: PLC0415 - absent on machines that only train
+
     regions = cc3d.connected_components(free, connectivity=6)
     outside = np.unique(np.concatenate([face.ravel() for face in _faces(regions)]))
     reached = np.zeros(int(regions.max()) + 1, dtype=bool)
@@ -148,6 +149,8 @@ def _dark_ring(volume: Volume) -> float:
     through = int(np.argmax(edges))  # fill holes in the planes that are sampled best
     planes = np.moveaxis(coarse - air > 0.1 * bright, through, 0)
     filled = np.stack([ndimage.binary_fill_holes(plane) for plane in planes], axis=through)
+    import cc3d  # noqa: PLC0415 - absent on machines that only train
+
     regions = cc3d.connected_components(filled, connectivity=6)
     if not regions.any():
         return 0.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -48,6 +47,8 @@ class Grid:
     @cached_property
     def orientation(self) -> str:
         """Axis codes such as 'RAS' or 'LPS': where each voxel axis points."""
+        import nibabel as nib  # noqa: PLC0415 - absent on machines that only train
+
         return "".join(nib.orientations.aff2axcodes(self.affine))
 
     def displacement_mm(self, other: Grid) -> float:

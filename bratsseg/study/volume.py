@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from bratsseg.errors import GridMismatch, ModalityMissing
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
+
+if TYPE_CHECKING:
+    import nibabel as nib
 
 Box = tuple[slice, slice, slice]
 

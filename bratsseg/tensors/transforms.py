@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Self, TypeVar
 
-import nibabel as nib
 import numpy as np
 import torch
 from pydantic import model_validator
 from torch import Tensor
 
 from bratsseg.config import Config
+from bratsseg.errors import UsageError
 from bratsseg.study.brain import Brain
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
@@ -26,6 +26,8 @@ T = TypeVar("T")
 Shape = tuple[int, int, int]
 Normalisation = Literal["zscore-brain", "zscore-nonzero", "zscore-picture", "unit", "minmax-slice", "imagenet"]
 
+# Of the RGB pictures that torchvision's weights were trained on.
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Spacings that agree this closely drift by less than .01 mm over half a head, and are not resampled.
 SAME_SPACING = 5e-5
 
@@ -74,7 +76,8 @@ class Placement:
 
     ``box``: voxel slices in the source grid. ``axes`` and ``flips``: model axis a is source axis ``axes[a]``, reversed
     when ``flips[a]``. ``cropped``, ``resampled``: shapes in the model frame's axis order before and after resampling.
-    ``scale``: source voxels per model voxel along each model axis. ``padded``: the final shape.
+    ``scale``: source voxels per model voxel along each model axis. ``padded``: the final shape. ``picture``: without
+    a physical size.
     """
 
     source: Shape
@@ -85,6 +88,7 @@ class Placement:
     resampled: Shape
     scale: tuple[float, float, float]
     padded: Shape
+    picture: bool = False
 
 
 def prepare(
@@ -105,8 +109,9 @@ def prepare(
         if modality in study.volumes:
             values = torch.from_numpy(study.volumes[modality].values(box)).to(device)
             image = to_model_frame(values[None], placement)
-            counted = image[0] != 0 if preparation.normalisation == "zscore-nonzero" else inside
-            images[channel] = normalise(image, counted)[0]
+            images[channel] = normalise_as(preparation.normalisation, image, inside, placement)[0]
+    if preparation.normalisation == "imagenet":
+        images = _as_imagenet(images, inside)
     return images, inside, placement
 
 
@@ -120,19 +125,28 @@ def expand_box(box: Box, shape: Shape, margin: int) -> Box:
 
 def plan(grid: Grid, box: Box, preparation: Preparation) -> Placement:
     """Work out the geometry of ``prepare`` for a box in a grid, without touching a voxel."""
-    codes = nib.orientations.io_orientation(grid.affine)
-    axes = _three(int(np.flatnonzero(codes[:, 0] == axis)[0]) for axis in range(3))
-    flips = _three(
-        bool(codes[axis, 1] < 0) != (letter in "LPI")
-        for axis, letter in zip(axes, preparation.orientation, strict=True)
-    )
+    picture = preparation.subject == "picture"
+    axes, flips = ((0, 1, 2), (False, False, False)) if picture else _reorientation(grid, preparation.orientation)
     cropped = _three(box[axis].stop - box[axis].start for axis in axes)
     scale = _three(_scale(grid, axis, preparation.spacing_mm) for axis in axes)
     resampled = _three(
         n if s == 1.0 else max(1, int(np.ceil(n / s - 1e-6))) for n, s in zip(cropped, scale, strict=True)
     )
-    padded = _three(-(-n // preparation.multiple) * preparation.multiple for n in resampled)
-    return Placement(grid.shape, box, axes, flips, cropped, resampled, scale, padded)
+    if preparation.plane_size is not None:
+        resampled = (*preparation.plane_size, resampled[2])
+        scale = (cropped[0] / resampled[0], cropped[1] / resampled[1], scale[2])
+    multiples = (preparation.multiple, preparation.multiple, 1 if picture else preparation.multiple)
+    padded = _three(-(-n // multiple) * multiple for n, multiple in zip(resampled, multiples, strict=True))
+    return Placement(grid.shape, box, axes, flips, cropped, resampled, scale, padded, picture)
+
+
+def _reorientation(grid: Grid, orientation: str) -> tuple[Shape, tuple[bool, bool, bool]]:
+    import nibabel as nib  # noqa: PLC0415 - absent on machines that only train
+
+    codes = nib.orientations.io_orientation(grid.affine)
+    axes = _three(int(np.flatnonzero(codes[:, 0] == axis)[0]) for axis in range(3))
+    letters = zip(axes, orientation, strict=True)
+    return axes, _three(bool(codes[axis, 1] < 0) != (letter in "LPI") for axis, letter in letters)
 
 
 def to_model_frame(images: Tensor, placement: Placement) -> Tensor:
@@ -165,6 +179,43 @@ def normalise(images: Tensor, inside: Tensor) -> Tensor:
     mean, deviation = picked.mean(1), picked.std(1, correction=0)
     scale = torch.where(deviation > 1e-6, 1.0 / deviation.clamp_min(1e-6), torch.zeros_like(deviation))
     return (images - mean[:, None, None, None]) * scale[:, None, None, None] * inside
+
+
+def normalise_as(kind: Normalisation, image: Tensor, inside: Tensor, placement: Placement) -> Tensor:
+    """One modality (1, I, J, K) as ``Preparation.normalisation`` says; 0 outside what is counted.
+
+    For ``imagenet`` this is the first half, ``unit``: its means belong to three channels together.
+    """
+    if kind == "zscore-nonzero":
+        return normalise(image, image[0] != 0)
+    if kind == "zscore-picture":
+        i, j, k = placement.resampled
+        counted = torch.zeros_like(inside)
+        counted[:i, :j, :k] = True
+        return normalise(image, counted)
+    if kind == "minmax-slice":
+        return _unit(image, inside, (0, 1, 2))
+    if kind in ("unit", "imagenet"):
+        return image / 255.0 * inside if placement.picture else _unit(image, inside, (0, 1, 2, 3))
+    return normalise(image, inside)
+
+
+def _unit(image: Tensor, inside: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Smallest and largest over ``axes`` inside to 0 and 1; 0 where there is no contrast."""
+    low = image.masked_fill(~inside, float("inf")).amin(axes, keepdim=True)
+    high = image.masked_fill(~inside, float("-inf")).amax(axes, keepdim=True)
+    span = high - low
+    there = span > 1e-6  # not where nothing is inside: the span is minus infinity there
+    low, span = torch.where(there, low, 0.0), torch.where(there, span, 1.0)
+    return (image - low) / span * (inside & there)
+
+
+def _as_imagenet(images: Tensor, inside: Tensor) -> Tensor:
+    if len(images) != len(IMAGENET_MEAN):
+        raise UsageError(f"normalisation imagenet: the channels must be 3, were {len(images)}; use unit")
+    mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None, None]
+    deviation = torch.tensor(IMAGENET_DEVIATION, device=images.device)[:, None, None, None]
+    return (images - mean) / deviation * inside
 
 
 def _permuted(images: Tensor, placement: Placement) -> Tensor:

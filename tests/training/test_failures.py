@@ -62,7 +62,7 @@ ALONE = """
 import sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"monai", "nibabel", "SimpleITK", "itk", "cc3d", "scipy", "isal"}:
+        if name.partition(".")[0] in {"monai", "nibabel", "SimpleITK", "itk", "cc3d", "isal"}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
 from pathlib import Path
