@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bratsseg.errors import ModalityMissing
+from bratsseg.errors import ContentError, ModalityMissing
 from bratsseg.inference.decoding import decode
 from bratsseg.inference.model import ModelFolder, ReleasedModel
 from bratsseg.inference.passes import run_pass
+from bratsseg.inference.probabilities import region_probabilities
 from bratsseg.inference.runtime import Runtime
 from bratsseg.study.brain import Brain, find_brain
 from bratsseg.study.labelmap import LabelMap
@@ -85,6 +86,7 @@ class Segmenter:
 
     def prepare(self, study: Study) -> Prepared:
         """Find the brain and make the network's input. Raises a ``CaseError``."""
+        self._require_subject(study)
         not_assessable = self._not_assessable(study)
         brain = find_brain(study)
         images, _, placement = prepare(study, brain, self.model.modalities, self.model.preparation)
@@ -103,7 +105,8 @@ class Segmenter:
         logits, how = raw
         placement, brain = prepared.placement, prepared.brain
         with torch.inference_mode():
-            probabilities = place_back(logits.float(), placement).sigmoid().cpu().numpy()
+            there = place_back(logits.float(), placement)
+            probabilities = region_probabilities(there, self.model.target).cpu().numpy()
         probabilities = np.ascontiguousarray(probabilities) * brain.mask[placement.box]
         grid = prepared.study.reference.grid
         regions = tuple(region for region in self.model.regions if region not in prepared.not_assessable)
@@ -128,6 +131,21 @@ class Segmenter:
             "precision": self.runtime.precision,
             "model_frame": list(prepared.placement.resampled),
         }
+
+    def _require_subject(self, study: Study) -> None:
+        """Refuse pictures for a model of volumes, and the reverse: intensities and size would mean something else."""
+        given = "volume" if study.reference.grid.physical else "picture"
+        if given == self.model.preparation.subject:
+            return
+        if given == "picture":
+            raise ContentError(
+                f"case {study.case_id}: model {self.model.name} needs volumes, the case is a picture, and no picture "
+                "model is installed; train one with configs/training/unet2d_lgg.yaml and give it by --model"
+            )
+        raise ContentError(
+            f"case {study.case_id}: model {self.model.name} needs pictures, the case is a volume; "
+            "choose a model for volumes by --model, such as default"
+        )
 
     def _not_assessable(self, study: Study) -> dict[Region, str]:
         """The regions that this study cannot show, with the reason; ``ModalityMissing`` when none is left."""

@@ -7,7 +7,9 @@ is the same whatever batch, process or device it is part of.
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -15,6 +17,8 @@ from torch import Tensor
 
 from bratsseg.config import Config
 from bratsseg.study.modality import Modality
+from bratsseg.tensors.intensity import bend, noise_like, smooth
+from bratsseg.tensors.warping import mirror_and_turn, warp
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -56,14 +60,14 @@ class AugmentationConfig(Config):
     """Probability, for each modality, of another contrast: the power of the intensity between its extremes."""
     gamma_range: tuple[Positive, Positive] = (0.7, 1.5)
     """Smallest and largest exponent."""
-    gain_sd: Least = 0.12
-    """Standard deviation of the logarithm of the gain of each modality."""
-    offset_sd: Least = 0.12
-    """Standard deviation of the offset of each modality, in the units of normalised intensities."""
     noise: Probability = 0.0
     """Probability, for each modality, of Gaussian noise."""
     noise_sd: Least = 0.1
     """Largest standard deviation of the noise, in the units of normalised intensities."""
+    gain_sd: Least = 0.12
+    """Standard deviation of the logarithm of the gain of each modality."""
+    offset_sd: Least = 0.12
+    """Standard deviation of the offset of each modality, in the units of normalised intensities."""
 
     @model_validator(mode="after")
     def _ranges_rise(self) -> Self:
@@ -115,3 +119,162 @@ _NAMED_SUBSETS: tuple[frozenset[Modality], ...] = (
 )
 _SUBSETS = [frozenset(m for bit, m in zip((8, 4, 2, 1), Modality, strict=True) if n & bit) for n in range(16)]
 _OTHER_SUBSETS = [kept for kept in _SUBSETS if kept & {Modality.FLAIR, Modality.T2W} and kept not in _NAMED_SUBSETS]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """What was drawn for N samples of M modalities in D dimensions; lists and tensors of N, on the CPU.
+
+    ``matrix[n]`` (D, D) is None where a sample is neither rotated, zoomed nor bent; ``displacement[n]`` (D, *nodes)
+    is None where it is not bent. Of each modality (N, M): ``blur`` and ``noise`` of 0, ``edge`` and ``gamma`` of 1
+    change nothing. ``gain`` is 0 where a modality is dropped.
+    """
+
+    flips: Tensor
+    turns: list[int]
+    matrix: list[Tensor | None]
+    displacement: list[Tensor | None]
+    blur: Tensor
+    edge: Tensor
+    gamma: Tensor
+    noise: Tensor
+    noise_seeds: list[int]
+    gain: Tensor
+    offset: Tensor
+    fill: str
+
+
+def draw_augmentation(
+    config: AugmentationConfig,
+    seeds: Sequence[int],
+    dims: int,
+    modalities: tuple[Modality, ...] = tuple(Modality),
+    dropout: ModalityShares | None = None,
+) -> Draws:
+    """Draw the changes of each sample from its own seed, for slabs (``dims`` 2) or boxes (3)."""
+    rows = [_draw(config, int(seed), dims, modalities, dropout) for seed in seeds]
+    columns = list(zip(*rows, strict=True))
+    values: dict[str, Any] = {
+        name: torch.stack(column) if name in _STACKED else list(column)
+        for name, column in zip(_COLUMNS, columns, strict=True)
+    }
+    return Draws(**values, fill=config.fill)
+
+
+def apply_augmentation(pictures: Tensor, truth: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+    """Change ``pictures`` (N, M x slices, *S) and ``truth`` (N, R, *S) as drawn, on their device and in their types.
+
+    Whatever is exactly 0 after the geometry (air, a missing modality) is 0 afterwards. ``UsageError`` for quarter
+    turns of windows that are not square.
+    """
+    moved = [
+        _moved(picture, regions, draws, n) for n, (picture, regions) in enumerate(zip(pictures, truth, strict=True))
+    ]
+    shown, learnt = torch.stack([picture for picture, _ in moved]), torch.stack([regions for _, regions in moved])
+    return _recoloured(shown, draws).to(pictures.dtype), learnt
+
+
+_COLUMNS = (
+    "flips", "turns", "matrix", "displacement", "blur", "edge", "gamma", "noise", "noise_seeds", "gain", "offset",
+)  # fmt: skip
+_STACKED = frozenset({"flips", "blur", "edge", "gamma", "noise", "gain", "offset"})
+
+
+def _draw(
+    config: AugmentationConfig, seed: int, dims: int, modalities: tuple[Modality, ...], dropout: ModalityShares | None
+) -> tuple[Any, ...]:
+    # Salted: a window drawn from the same seed must not tell how its sample is changed.
+    generator = torch.Generator().manual_seed((seed * 6_364_136_223_846_793_005 + 1_442_695_040_888_963_407) % 2**63)
+    count = len(modalities)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator)
+
+    def each(share: float, low: float, high: float, nothing: float) -> Tensor:
+        chosen, value = uniform(count) < share, low + (high - low) * uniform(count)
+        return torch.where(chosen, value, nothing)
+
+    flips = uniform(dims) < config.flip
+    quarter = uniform(2).tolist()
+    turns = 1 + int(quarter[1] * 3) if quarter[0] < config.quarter_turns else 0
+    matrix, displacement = _draw_geometry(config, dims, generator)
+    blur, edge = (
+        each(config.blur, *config.blur_voxels, 0.0),
+        each(config.low_resolution, *config.low_resolution_range, 1.0),
+    )
+    gamma, noise = each(config.gamma, *config.gamma_range, 1.0), each(config.noise, 0.0, config.noise_sd, 0.0)
+    noise_seed = int(torch.randint(2**62, (), generator=generator))
+    normal = torch.randn((2, count), generator=generator)
+    kept = torch.ones(count, dtype=torch.bool)
+    kept = kept if dropout is None else draw_modalities(dropout, generator, modalities)
+    gain, offset = (normal[0] * config.gain_sd).exp() * kept, normal[1] * config.offset_sd * kept
+    return flips, turns, matrix, displacement, blur, edge, gamma, noise, noise_seed, gain, offset
+
+
+def _draw_geometry(
+    config: AugmentationConfig, dims: int, generator: torch.Generator
+) -> tuple[Tensor | None, Tensor | None]:
+    """The matrix from a changed sample's voxels to those it comes from, and the displacement; None for none."""
+    shares = torch.rand(3, generator=generator).tolist()
+    numbers = torch.rand(4, generator=generator)
+    rotated, zoomed = shares[0] < config.rotation, shares[1] < config.scale
+    bent = shares[2] < config.elastic
+    if not (rotated or zoomed or bent):
+        return None, None
+    matrix = torch.eye(dims)
+    if rotated:
+        angles = torch.deg2rad((2 * numbers[:3] - 1) * config.rotation_deg)
+        planes = ((0, 1), (0, 2), (1, 2))[: 1 if dims == 2 else 3]
+        for plane, angle in zip(planes, angles, strict=False):
+            matrix = matrix @ _rotation(dims, plane, angle)
+    if zoomed:
+        low, high = config.scale_range
+        matrix = matrix / (low + (high - low) * numbers[3])
+    nodes = (dims, *[config.elastic_nodes] * dims)
+    return matrix, torch.randn(nodes, generator=generator) * config.elastic_voxels if bent else None
+
+
+def _rotation(dims: int, plane: tuple[int, int], angle: Tensor) -> Tensor:
+    a, b = plane
+    matrix = torch.eye(dims)
+    matrix[a, a] = matrix[b, b] = angle.cos()
+    matrix[a, b], matrix[b, a] = -angle.sin(), angle.sin()
+    return matrix
+
+
+def _moved(picture: Tensor, truth: Tensor, draws: Draws, n: int) -> tuple[Tensor, Tensor]:
+    flips, turns = draws.flips[n].tolist(), draws.turns[n]
+    picture, truth = mirror_and_turn(picture, flips, turns), mirror_and_turn(truth, flips, turns)
+    matrix, displacement = draws.matrix[n], draws.displacement[n]
+    if matrix is None:
+        return picture, truth
+    bent = None if displacement is None else displacement.to(picture.device)
+    moved, truth = warp(picture.float(), truth, matrix.to(picture.device), bent, draws.fill)
+    return moved.to(picture.dtype), truth
+
+
+def _recoloured(pictures: Tensor, draws: Draws) -> Tensor:
+    count, dims = draws.gain.shape[1], pictures.ndim - 2
+    per_modality = (len(pictures), count, -1, *pictures.shape[2:])
+    parts = pictures.float().view(per_modality)  # (N, M, slices, *S)
+    there = parts != 0
+    for n, m in torch.nonzero((draws.blur > 0) | (draws.edge > 1) | (draws.gamma != 1) | (draws.noise > 0)).tolist():
+        values = parts[n, m]
+        if draws.blur[n, m] > 0 or draws.edge[n, m] > 1:
+            values = smooth(values, dims, float(draws.blur[n, m]), float(draws.edge[n, m]))
+        if draws.gamma[n, m] != 1:
+            values = bend(values, float(draws.gamma[n, m]))
+        if draws.noise[n, m] > 0:
+            values = values + noise_like(values, float(draws.noise[n, m]), draws.noise_seeds[n] + m)
+        parts = parts.clone() if parts.data_ptr() == pictures.data_ptr() else parts
+        parts[n, m] = values * there[n, m]
+    return _scaled(parts, there, draws).view(pictures.shape)
+
+
+def _scaled(parts: Tensor, there: Tensor, draws: Draws) -> Tensor:
+    shape = (*draws.gain.shape, *[1] * (parts.ndim - 2))
+    if bool((draws.gain != 1).any()):
+        parts = parts * draws.gain.view(shape).to(parts.device)
+    if bool((draws.offset != 0).any()):
+        parts = torch.addcmul(parts, there.float(), draws.offset.view(shape).to(parts.device))
+    return parts

@@ -6,11 +6,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bratsseg.errors import UsageError
 from bratsseg.study.brain import Brain
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
 from bratsseg.study.volume import Study, Volume
-from bratsseg.tensors.transforms import Preparation, expand_box, normalise, place_back, plan, prepare, to_model_frame
+from bratsseg.tensors.transforms import (
+    Placement,
+    Preparation,
+    expand_box,
+    normalise,
+    normalise_as,
+    place_back,
+    plan,
+    prepare,
+    to_model_frame,
+)
 from tests.conftest import ball, make_study
 
 ORIENTATIONS = st.permutations([0, 1, 2]).flatmap(
@@ -142,3 +153,57 @@ def test_a_network_may_see_the_head_from_the_other_side_and_results_come_back_th
     ras, lps = (plan(grid, box, Preparation(orientation=where)) for where in ("RAS", "LPS"))
     assert torch.equal(to_model_frame(values, lps), to_model_frame(values, ras).flip((1, 2)))
     assert torch.equal(place_back(to_model_frame(values, lps), lps), values)
+
+
+PICTURE = Placement(
+    (4, 3, 2), (slice(0, 4), slice(0, 3), slice(0, 2)), (0, 1, 2), (False,) * 3, (4, 3, 2), (4, 3, 2), (1.0,) * 3,
+    (4, 4, 2), picture=True,
+)  # fmt: skip
+
+
+@settings(max_examples=20, deadline=None)
+@given(orientation=ORIENTATIONS, shape=st.tuples(*[st.integers(2, 9)] * 3), size=st.tuples(*[st.integers(8, 24)] * 2))
+def test_place_back_undoes_the_size_of_planes_and_a_picture_stays_in_its_order(orientation, shape, size):
+    grid = Grid.of(shape, affine_of(*orientation, (1.0, 1.0, 1.0)), physical=False)
+    preparation = Preparation(subject="picture", plane_size=size, multiple=16)
+    placement = plan(grid, tuple(slice(0, n) for n in shape), preparation)
+    assert placement.resampled == (*size, shape[2])
+    assert placement.padded[2] == shape[2]
+    ramps = torch.from_numpy(np.indices(shape).astype(np.float32))
+    there = to_model_frame(ramps, placement)
+    assert (there[0, : size[0], 0, 0].diff() >= -1e-6).all()  # I still runs the same way
+    back = place_back(there, placement)
+    inner = (slice(None), *(slice(1, n - 1) for n in shape[:2]), slice(None))
+    assert back.shape == ramps.shape
+    if size[0] >= 2 * shape[0] and size[1] >= 2 * shape[1] and back[inner].numel():
+        assert back[inner].sub(ramps[inner]).abs().max() < 0.3
+
+
+def test_normalisations_by_hand():
+    image = torch.zeros((1, 4, 4, 2))
+    image[0, :, :3, 0], image[0, :, :3, 1] = 51.0, 255.0
+    image[0, 0, 0] = 0.0
+    inside = torch.zeros((4, 4, 2), dtype=torch.bool)
+    inside[:, :3] = True
+    unit = normalise_as("unit", image, inside, PICTURE)
+    assert unit[0, 1, 1].tolist() == pytest.approx([0.2, 1.0])
+    by_slice = normalise_as("minmax-slice", image, inside, PICTURE)
+    assert by_slice[0, 1, 1].tolist() == [1.0, 1.0]
+    whole = normalise_as("zscore-picture", image, inside, PICTURE)
+    values = image[:, :4, :3]
+    assert torch.allclose(whole[:, :4, :3], (values - values.mean()) / values.std(correction=0), atol=1e-5)
+    for result in (unit, by_slice, whole):
+        assert result[:, :, 3].abs().max() == 0
+
+
+def test_imagenet_asks_for_three_channels_and_centres_them():
+    volumes = {
+        modality: Volume(np.full((4, 4, 1), value, dtype=np.uint8), Grid.of((4, 4, 1), np.eye(4), physical=False))
+        for modality, value in ((Modality.T1N, 0), (Modality.FLAIR, 128), (Modality.T1C, 255))
+    }
+    brain = Brain(np.ones((4, 4, 1), dtype=bool), (slice(0, 4), slice(0, 4), slice(0, 1)), "picture")
+    preparation = Preparation(subject="picture", normalisation="imagenet")
+    images, _, _ = prepare(Study("photo", volumes), brain, tuple(volumes), preparation)
+    assert images[:, 0, 0, 0].tolist() == pytest.approx([-2.1179, (128 / 255 - 0.456) / 0.224, 2.64], abs=1e-3)
+    with pytest.raises(UsageError, match="must be 3"):
+        prepare(Study("photo", volumes), brain, (Modality.FLAIR,), preparation)
