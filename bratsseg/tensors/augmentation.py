@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from bratsseg.config import Config
+from bratsseg.errors import UsageError
 from bratsseg.study.modality import Modality
 from bratsseg.tensors.intensity import bend, noise_like, smooth
 from bratsseg.tensors.warping import mirror_and_turn, warp
@@ -28,8 +29,8 @@ Least = Annotated[float, Field(ge=0)]
 class AugmentationConfig(Config):
     """Random changes of a sample, in the order in which they are made. A probability of 0 turns one off."""
 
-    flip: Probability = 0.5
-    """Probability of mirroring along each axis."""
+    flip: Probability | tuple[Probability, ...] = 0.5
+    """Probability of mirroring along each axis: one for all, or one each; heads are not alike front to back."""
     quarter_turns: Probability = 0.0
     """Probability of a turn by 90, 180 or 270° in the plane of the first two axes, which must be of one size."""
     rotation: Probability = 0.0
@@ -194,7 +195,9 @@ def _draw(
         chosen, value = uniform(count) < share, low + (high - low) * uniform(count)
         return torch.where(chosen, value, nothing)
 
-    flips = uniform(dims) < config.flip
+    if isinstance(config.flip, tuple) and len(config.flip) != dims:
+        raise UsageError(f"augmentation.flip: must be one probability, or {dims} for these windows, was {config.flip}")
+    flips = uniform(dims) < torch.tensor(config.flip)
     quarter = uniform(2).tolist()
     turns = 1 + int(quarter[1] * 3) if quarter[0] < config.quarter_turns else 0
     matrix, displacement = _draw_geometry(config, dims, generator)

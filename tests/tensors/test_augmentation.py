@@ -66,6 +66,13 @@ def test_mirroring_is_torch_flip_and_truth_follows():
     assert torch.equal(learnt, truth.flip((2, 3, 4)))
 
 
+def test_axes_may_be_mirrored_with_a_probability_each():
+    draws = draw_augmentation(AugmentationConfig(flip=(1.0, 0.0)), range(50), 2, PAIR)
+    assert draws.flips.tolist() == [[True, False]] * 50
+    with pytest.raises(UsageError, match="one probability, or 3 for these windows"):
+        draw_augmentation(AugmentationConfig(flip=(1.0, 0.0)), [0], 3, PAIR)
+
+
 @pytest.mark.parametrize("shape", [(12, 12), (12, 12, 7)])
 def test_a_rotation_by_90_degrees_is_rot90(shape):
     generator = torch.Generator().manual_seed(0)
