@@ -77,6 +77,8 @@ def list_patients(
 ) -> tuple[list[Patient], int]:
     """The patients of one page and the number of all; ``search`` is part of a name or number, case aside."""
     wanted = select(Patient).where(Patient.archived_at.is_not(None) if archived else Patient.archived_at.is_(None))
+    if not search.isprintable():  # SQLite's LIKE stops at a NUL, and would find everybody
+        raise Refusal(422, "invalid", "search: must be one line without control characters")
     if text := search.strip():
         wanted = wanted.where(
             or_(Patient.name.icontains(text, autoescape=True), Patient.number.icontains(text, autoescape=True))

@@ -28,7 +28,20 @@ from tests.flows.conftest import save
 
 PASSWORD = "correct horse battery"
 SUFFIXES = ("t2f", "t1n", "t1c", "t2w")  # in Modality order
-OBLIQUE = np.array([[-5.8, 0.9, 0.5, 80.0], [-1.0, -5.7, 1.2, 90.0], [0.6, 1.1, 5.8, -60.0], [0, 0, 0, 1]])
+TILT = np.radians(12), np.radians(-9)  # about two axes: no voxel axis lies along one of the patient's
+
+
+def _oblique() -> np.ndarray:
+    """LPS with voxels of 6 mm, tilted twice."""
+    (a, b), affine = TILT, np.diag([-6.0, -6.0, 6.0, 1.0])
+    about_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    about_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
+    affine[:3, :3] = about_y @ about_x @ affine[:3, :3]
+    affine[:3, 3] = (80.0, 90.0, -60.0)
+    return affine
+
+
+OBLIQUE = _oblique()
 
 
 def make_settings(data: Path, **changes: Any) -> Settings:

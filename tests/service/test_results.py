@@ -1,0 +1,169 @@
+"""Results: what the viewer is told, what may be fetched, and what readers say of it."""
+
+from __future__ import annotations
+
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bratsseg.service.worker import verdict_of
+from tests.service.conftest import OBLIQUE, accept, finish
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, seed, scans):
+    """Two dates of one patient, the first on an oblique grid, segmented."""
+    import shutil
+
+    from bratsseg.service.accounts.roles import Role
+    from tests.service.conftest import Site, make_settings
+
+    site = Site(make_settings(shutil.copytree(seed, tmp_path_factory.mktemp("site") / "data")))
+    client = site.client(Role.RADIOLOGIST)
+    patient = client.post("/api/v1/patients", json={"number": "7", "name": "Meyer, Anna"}).json()["id"]
+    results = []
+    for number, (day, affine) in enumerate((("2026-01-05", OBLIQUE), ("2026-03-01", None))):
+        answer = accept(client, scans(number, affine), patient_id=patient, taken_on=day)
+        assert answer.status_code == 201, answer.text
+        results.append(finish(site, client, answer.json()["job_id"])["result_id"])
+    yield site, client, patient, results
+    site.context.store.close()
+
+
+def image(content: bytes) -> nib.Nifti1Image:
+    return nib.Nifti1Image.from_bytes(gzip.decompress(content))
+
+
+def fetch(client, result: str, name: str) -> bytes:
+    answer = client.get(f"/api/v1/results/{result}/files/{name}")
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+def test_a_result_tells_what_the_viewer_needs(shared):
+    _, client, patient, (first, second) = shared
+    facts = client.get(f"/api/v1/results/{second}").json()
+    whole = facts["regions"]["WT"]
+    assert facts["verdict"] == "finding"
+    assert whole["volume_ml"] > 0
+    assert whole["lesions"] >= 1
+    assert whole["longest_axial_mm"] > 0
+    assert facts["location"]["side"] in ("left", "right", "midline", "both sides")
+    assert set(facts["not_assessable"]) == {"TC", "ET"}
+    assert facts["patient_id"] == patient
+    assert facts["study"]["modalities"] == ["flair", "t1c", "t1n", "t2w"]
+    assert facts["model"]["installed"]["thresholds"] == {"WT": 0.5}
+    assert facts["prior"]["id"] == first
+    before = client.get(f"/api/v1/results/{first}").json()["regions"]["WT"]["volume_ml"]
+    assert facts["prior"]["change_ml"]["WT"] == pytest.approx(whole["volume_ml"] - before, abs=1e-3)
+
+
+def test_its_files_come_whole_and_no_other(shared, scans):
+    _, client, _, (first, _) = shared
+    facts = client.get(f"/api/v1/results/{first}").json()
+    wanted = {"flair.nii.gz", "labels.nii.gz", "probability-WT.nii.gz", "segmentation.seg.nrrd", "report.pdf"}
+    assert wanted <= facts["files"].keys()
+    assert fetch(client, first, "flair.nii.gz") == scans(0, OBLIQUE)["case-t2f.nii.gz"]
+    assert fetch(client, first, "report.pdf").startswith(b"%PDF")
+    labels = image(fetch(client, first, "labels.nii.gz"))
+    np.testing.assert_allclose(labels.affine, OBLIQUE, atol=1e-4)
+    seen = float((np.asarray(labels.dataobj) > 0).sum()) * abs(np.linalg.det(OBLIQUE[:3, :3])) / 1000
+    assert seen == pytest.approx(facts["regions"]["WT"]["volume_ml"], rel=1e-3)
+    for name in ("../../bratsseg.sqlite", "..%2f..%2fbratsseg.sqlite", "nothing.nii.gz", ".", "bratsseg.sqlite"):
+        assert client.get(f"/api/v1/results/{first}/files/{name}").status_code in (403, 404)
+
+
+def test_no_name_of_a_patient_is_in_a_file_or_its_name(shared):
+    site, client, _, (first, _) = shared
+    for path in (*site.settings.results.rglob("*"), *site.settings.studies.rglob("*")):
+        assert "Meyer" not in path.name
+    assert "Meyer" not in client.get(f"/api/v1/results/{first}/files/report.pdf").headers["content-disposition"]
+
+
+def test_the_pages_show_result_and_timeline(shared):
+    _, client, patient, (first, second) = shared
+    page = client.get(f"/results/{second}").text
+    assert "Finding" in page
+    assert "not assessable" in page
+    assert "Not a medical device" in page
+    shown = client.get(f"/patients/{patient}").text
+    assert "<svg" in shown
+    assert "style=" not in shown
+    assert shown.index("2026-01-05") < shown.index("2026-03-01")
+    points = client.get(f"/api/v1/patients/{patient}/timeline").json()["points"]
+    assert [point["id"] for point in points] == [first, second]
+
+
+def test_a_reader_accepts_or_rejects_and_every_word_stays(shared):
+    _, client, _, (_, second) = shared
+    address = f"/api/v1/results/{second}"
+    assert client.post(f"{address}/reviews", json={"decision": "perhaps"}).status_code == 422
+    attack = "<script>alert(1)</script>"
+    client.post(f"{address}/reviews", json={"decision": "reject", "comment": attack})
+    client.post(f"{address}/reviews", json={"decision": "accept", "comment": "after all"})
+    facts = client.get(address).json()
+    assert [review["decision"] for review in facts["reviews"]] == ["reject", "accept"]
+    assert facts["decision"] == "accept"
+    assert attack not in client.get(f"/results/{second}").text
+
+
+@pytest.mark.parametrize("as_shown", [False, True], ids=["as stored", "turned to RAS"])
+def test_a_correction_lies_where_it_was_drawn(shared, as_shown):
+    _, client, _, (first, _) = shared
+    address = f"/api/v1/results/{first}"
+    drawn = image(fetch(client, first, "labels.nii.gz"))
+    values = np.asarray(drawn.dataobj).copy()
+    values[:] = 0
+    values[12:15, 10:14, 9:12] = 2
+    values[13, 11:13, 10] = 3
+    drawn = nib.Nifti1Image(values.astype(np.uint8), drawn.affine)
+    sent = nib.as_closest_canonical(drawn) if as_shown else drawn
+    answer = client.put(f"{address}/correction", content=gzip.compress(sent.to_bytes()), params={"comment": "drawn"})
+    assert answer.status_code == 201, answer.text
+    back = image(fetch(client, first, "corrected.nii.gz"))
+    np.testing.assert_allclose(back.affine, drawn.affine, atol=1e-4)
+    np.testing.assert_array_equal(np.asarray(back.dataobj), values)
+    facts = client.get(address).json()
+    millilitre = abs(np.linalg.det(OBLIQUE[:3, :3])) / 1000
+    assert facts["regions"]["WT"]["volume_ml"] == pytest.approx(36 * millilitre, rel=1e-3)
+    assert facts["regions"]["ET"]["volume_ml"] == pytest.approx(2 * millilitre, rel=1e-3)
+    assert facts["corrected"] == answer.json()["id"]
+    assert fetch(client, first, "corrected.seg.nrrd").startswith(b"NRRD")
+    assert fetch(client, first, "corrected-report.pdf").startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda values, affine: (values, affine + _shift(5.0)), "grids_differ"),
+        (lambda values, affine: (values[1:], affine), "grids_differ"),
+        (lambda values, affine: (values + 9, affine), "labels_invalid"),
+    ],
+)
+def test_a_drawing_on_another_grid_or_of_other_values_is_refused(shared, change, code):
+    site, client, _, (first, _) = shared
+    labels = image(fetch(client, first, "labels.nii.gz"))
+    before = len(list(site.settings.corrections.iterdir()))
+    values, affine = change(np.asarray(labels.dataobj), labels.affine)
+    content = gzip.compress(nib.Nifti1Image(values.astype(np.uint8), affine).to_bytes())
+    answer = client.put(f"/api/v1/results/{first}/correction", content=content)
+    assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
+    assert client.put(f"/api/v1/results/{first}/correction", content=b"no").status_code == 422
+    assert len(list(site.settings.corrections.iterdir())) == before
+
+
+def _shift(by: float) -> np.ndarray:
+    moved = np.zeros((4, 4))
+    moved[0, 3] = by
+    return moved
+
+
+def test_three_verdicts_and_a_speck_is_no_finding():
+    def verdict(assessable: bool, lesions: int | None) -> str:
+        return verdict_of({"regions": {"WT": {"assessable": assessable, "lesions": lesions}}})
+
+    assert verdict(True, 1) == "finding"
+    assert verdict(True, 0) == "none_found"
+    assert verdict(False, None) == "not_assessable"
