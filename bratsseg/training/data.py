@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -12,16 +13,18 @@ from lightning import pytorch as pl
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from bratsseg.tensors.augmentation import draw_modalities
+from bratsseg.tensors.augmentation import apply_augmentation, draw_augmentation
 from bratsseg.training.cases import CaseSet, find_case_set, record_split
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.folder import is_first_process
 from bratsseg.training.prepared import PreparedCase
-from bratsseg.training.samples import CaseSamples, sample_generator
+from bratsseg.training.samples import CaseSamples
 from bratsseg.training.synthetic import SyntheticSamples, validation_patients
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Pictures (N, C, *space) float16, truth (N, R, *space) uint8, positions (N,)."""
+Sample = tuple[Tensor, Tensor, int]
+"""The same of one sample."""
 ValidationCase = tuple[str, Tensor, Tensor]
 """Id, images (C, I, J, K), regions (R, I, J, K)."""
 
@@ -29,7 +32,7 @@ ValidationCase = tuple[str, Tensor, Tensor]
 class Samples(Protocol):
     """What training cuts from cases: any sample by its position in the run."""
 
-    def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
+    def __getitem__(self, position: int) -> Sample:
         """Picture (C, *space) float16, truth (R, *space) uint8, position."""
 
     def name_of(self, position: int) -> str:
@@ -55,6 +58,22 @@ class Positions(Sampler[int]):
         first = self._epoch() * self._batches
         starts = [((first + m) * self._world + self._rank) * self._batch_size for m in range(self._batches)]
         return iter([start + slot for start in starts for slot in range(self._batch_size)])
+
+
+def stacked(samples: Sequence[Sample], experiment: Experiment | None) -> Batch:
+    """One batch of samples, varied here where ``experiment`` is given: in the loader's processes, if there are any."""
+    pictures, truth = torch.stack([sample[0] for sample in samples]), torch.stack([sample[1] for sample in samples])
+    batch = (pictures, truth, torch.tensor([sample[2] for sample in samples]))
+    return batch if experiment is None else varied(batch, experiment)
+
+
+def varied(batch: Batch, experiment: Experiment) -> Batch:
+    """Augmentation and modality dropout, each sample's a function of the seed and its position; where the batch is."""
+    pictures, truth, positions = batch
+    seeds = [experiment.seed * 1_000_003 + position for position in positions.tolist()]
+    data = experiment.data
+    draws = draw_augmentation(experiment.augmentation, seeds, pictures.ndim - 2, data.modalities, data.modality_dropout)
+    return *apply_augmentation(pictures, truth, draws), positions
 
 
 class CaseData(pl.LightningDataModule):
@@ -94,7 +113,7 @@ class CaseData(pl.LightningDataModule):
             self.samples = CaseSamples(self._cases.open_training(), experiment.windows, experiment.seed, size)
             self._validation = self._cases.open_validation()
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor, int]]:
+    def train_dataloader(self) -> DataLoader[Sample]:
         """Batches of this process."""
         trainer, workers = self._experiment.trainer, self._experiment.data.workers
         positions = Positions(
@@ -105,13 +124,14 @@ class CaseData(pl.LightningDataModule):
             epoch=lambda: self.trainer.global_step // trainer.epoch_steps if self.trainer else 0,
         )
         return DataLoader(
-            _WithDropout(self.samples, self._experiment),
+            _AsMap(self.samples),
+            collate_fn=partial(stacked, experiment=None if self._on_gpu else self._experiment),
             batch_size=trainer.batch_size,
             sampler=positions,
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=8 if workers else None,
-            pin_memory=torch.cuda.is_available() and trainer.accelerator != "cpu",
+            pin_memory=self._on_gpu,
             worker_init_fn=_single_thread,
         )
 
@@ -119,6 +139,10 @@ class CaseData(pl.LightningDataModule):
         """This process's share of the validation cases, at least one, so that all validate alike."""
         mine = self._validation[self._rank :: self._world] or self._validation[:1]
         return DataLoader(_WholeCases(mine), batch_size=None)
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self.trainer is not None and self.trainer.strategy.root_device.type != "cpu"
 
     @property
     def _rank(self) -> int:
@@ -129,23 +153,14 @@ class CaseData(pl.LightningDataModule):
         return self.trainer.world_size if self.trainer else 1
 
 
-class _WithDropout(Dataset[tuple[Tensor, Tensor, int]]):
-    """Samples of which some modalities are zeroed, as the experiment says."""
+class _AsMap(Dataset[Sample]):
+    """What a DataLoader takes."""
 
-    def __init__(self, samples: Samples, experiment: Experiment) -> None:
-        self._samples, self._experiment = samples, experiment
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
 
-    def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
-        picture, truth, position = self._samples[position]
-        data = self._experiment.data
-        if data.modality_dropout is not None:
-            generator = sample_generator(self._experiment.seed + 3, position)
-            kept = draw_modalities(data.modality_dropout, generator, data.modalities)
-            # Channels run modality by modality, each with its neighbouring slices.
-            dropped = (~kept).repeat_interleave(self._experiment.windows.neighbours)
-            picture = picture.clone()
-            picture[dropped] = 0
-        return picture, truth, position
+    def __getitem__(self, position: int) -> Sample:
+        return self._samples[position]
 
 
 class _WholeCases(Dataset[ValidationCase]):

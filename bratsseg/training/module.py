@@ -12,6 +12,7 @@ from torch import Tensor
 from bratsseg.errors import TrainingError
 from bratsseg.network import build_network
 from bratsseg.training.average import AverageWeights
+from bratsseg.training.data import varied
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.loss import build_loss
 from bratsseg.training.optimiser import build_optimiser
@@ -47,6 +48,12 @@ class SegmentationModule(pl.LightningModule):
         """The optimiser; its learning rates follow the schedule in ``on_train_batch_start``."""
         return build_optimiser(self.network, self.experiment.optimiser)
 
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Arrays to the device, without waiting; the positions of samples are read on the CPU, and stay there."""
+        return tuple(
+            part.to(device, non_blocking=True) if isinstance(part, Tensor) and part.ndim > 1 else part for part in batch
+        )
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Set the learning rates of this step, and make an epoch's own random draws a function of its number."""
         trainer = self.experiment.trainer
@@ -63,7 +70,8 @@ class SegmentationModule(pl.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         """Loss of one batch: pictures (N, C, *space), truth (N, R, *space), positions (N,)."""
-        pictures, truth, positions = batch
+        on_cpu = batch[0].device.type == "cpu"  # there the loader has varied it
+        pictures, truth, positions = batch if on_cpu else varied(batch, self.experiment)
         outputs = self.network(pictures.to(self._arithmetic()).contiguous(memory_format=self._order))
         loss = self._loss(outputs, truth)
         self._losses.append(loss.detach())

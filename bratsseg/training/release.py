@@ -117,6 +117,7 @@ def _describe(
         summary=_summary(experiment, len(trained)),
         modalities=experiment.data.modalities,
         regions=experiment.data.regions,
+        target=experiment.data.target,
         needs=_needs(experiment),
         network=experiment.network,
         preparation=experiment.preparation.model_copy(update={"multiple": experiment.network.multiple}),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bratsseg.inference.passes import Passes, SlabPass, WholePass, WindowPass, run_pass
+from bratsseg.inference.probabilities import region_probabilities
 from bratsseg.training.experiment import Experiment
 
 CaseScores = dict[str, float]
@@ -50,7 +51,7 @@ def probabilities(network: nn.Module, images: Tensor, experiment: Experiment) ->
     pads = [pad for side in reversed(images.shape[1:]) for pad in (0, -side % multiple)]
     logits, _ = run_pass(network, F.pad(images, pads), passes_of(experiment))
     i, j, k = images.shape[1:]
-    return logits[:, :i, :j, :k].sigmoid()
+    return region_probabilities(logits[:, :i, :j, :k], experiment.data.target)
 
 
 def means(cases: Iterable[CaseScores], names: Iterable[str]) -> dict[str, float]:
