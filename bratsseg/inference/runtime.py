@@ -33,9 +33,16 @@ class Runtime:
         return cls(f"cuda:{number or 0}", torch.float16)
 
     def place(self, network: torch.nn.Module) -> torch.nn.Module:
-        """The network on the device, channels last in memory: bfloat16 convolutions are several times slower else."""
+        """The network on the device, channels last in memory: bfloat16 convolutions are several times slower else.
+
+        But for group norm in float32 on a CPU, which torch sums less exactly there: over 240x240x160 voxels it is wrong
+        by 6e-4 channels last and by 4e-7 else, and a bundle's results would not be MONAI's.
+        """
         flat = all(weight.ndim <= 4 for weight in network.parameters())
+        grouped = any(isinstance(part, torch.nn.GroupNorm) for part in network.modules())
         order = torch.channels_last if flat else torch.channels_last_3d
+        if grouped and self.device == "cpu" and self.amp is None:
+            order = torch.contiguous_format
         network.to(self.device).to(memory_format=order)  # type: ignore[call-overload]  # torch's stubs lack it
         return network
 

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import torch
+
+from bratsseg.inference.runtime import Runtime
+
+
+def test_group_norm_over_a_large_volume_is_exact_in_float32():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Conv3d(2, 8, 3, padding=1), torch.nn.GroupNorm(4, 8))
+    image = torch.rand(1, 2, 112, 112, 96)
+    image[..., :40] = 0
+    with torch.inference_mode():
+        exact = network.double()(image.double())
+        found = Runtime("cpu", None).place(network.float())(image)
+    assert float((found - exact).abs().max()) < 5e-6
