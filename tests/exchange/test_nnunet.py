@@ -15,6 +15,7 @@ from bratsseg.study.dialect import get_dialect
 from bratsseg.study.layout import find_cases
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import read_study
+from bratsseg.training.split import Split, write_split
 from tests.exchange.made import SHAPE, affine, label_map, write_nifti
 from tests.flows.conftest import bratsseg
 
@@ -104,7 +105,7 @@ def test_the_split_of_a_run_is_nnunets_split_and_what_it_tests_is_kept_out(tmp_p
     files = []
     for number, fold in enumerate(folds):
         files += ["--split", tmp_path / f"{number}.json"]
-        files[-1].write_text(json.dumps({**fold, "test": case[3:]}))
+        write_split(Split(**fold, test=case[3:]), files[-1])
     out = tmp_path / "Dataset501_A"
     ended = bratsseg("convert", source, out, "--to", "nnunet", *files)
     assert ended.code == 0
