@@ -57,7 +57,7 @@ def run(
         models=tuple(str(folder.resolve()) for folder in model_folder or ()),
         device=device,
     )
-    _serve(settings)
+    serve_settings(settings)
 
 
 @serve.command("add-user")
@@ -120,7 +120,7 @@ def worker(
     run_worker(Settings.model_validate_json(settings), parent)
 
 
-def _serve(settings: Settings) -> None:
+def serve_settings(settings: Settings) -> None:
     """Run the server until it is stopped."""
     import uvicorn
 

@@ -62,6 +62,10 @@ class Site:
         with self.context.store.writing() as session:
             return add_user(session, name, PASSWORD, roles).id
 
+    def user_id(self, role: Role) -> str:
+        with self.context.store.reading() as session:
+            return session.scalars(select(User.id).where(User.name == str(role))).one()
+
     def guest(self) -> TestClient:
         return TestClient(self.app, follow_redirects=False)
 
