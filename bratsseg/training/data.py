@@ -80,12 +80,13 @@ class CaseData(pl.LightningDataModule):
     """Training samples and validation cases of an experiment."""
 
     samples: Samples
+    validation: list[PreparedCase]
 
     def __init__(self, experiment: Experiment, run: Path) -> None:
         super().__init__()
         self._experiment, self._run = experiment, run
         self._cases: CaseSet | None = None
-        self._validation: list[PreparedCase] = []
+        self.validation = []
 
     def find(self) -> None:
         """Find and part the cases, and prepare them once on each machine: what is wrong with them is said now."""
@@ -108,10 +109,10 @@ class CaseData(pl.LightningDataModule):
         experiment, size = self._experiment, self._experiment.trainer.batch_size * self._world
         if self._cases is None:
             self.samples = SyntheticSamples(experiment, size)
-            self._validation = validation_patients(experiment)
+            self.validation = validation_patients(experiment)
         else:
             self.samples = CaseSamples(self._cases.open_training(), experiment.windows, experiment.seed, size)
-            self._validation = self._cases.open_validation()
+            self.validation = self._cases.open_validation()
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Batches of this process."""
@@ -137,7 +138,7 @@ class CaseData(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[ValidationCase]:
         """This process's share of the validation cases, at least one, so that all validate alike."""
-        mine = self._validation[self._rank :: self._world] or self._validation[:1]
+        mine = self.validation[self._rank :: self._world] or self.validation[:1]
         return DataLoader(_WholeCases(mine), batch_size=None)
 
     @property

@@ -19,7 +19,7 @@ from bratsseg.network import load_pretrained
 from bratsseg.training.checkpoint import Checkpoints
 from bratsseg.training.data import CaseData
 from bratsseg.training.experiment import Experiment, TrainerConfig
-from bratsseg.training.folder import LAST, LOG, cut_log, is_first_process, open_folder, read_checkpoint
+from bratsseg.training.folder import BEST, LAST, LOG, cut_log, is_first_process, open_folder, read_checkpoint
 from bratsseg.training.log import Bar, EpochLog
 from bratsseg.training.module import SegmentationModule
 
@@ -49,6 +49,20 @@ def train(experiment: Experiment, run: Path) -> None:
         module.network.compile()
     callbacks: list[pl.Callback] = [EpochLog(run), Bar(), Checkpoints(run, experiment.trainer.patience)]
     _fit(_trainer(experiment, run, callbacks), module, data, start)
+    if is_first_process():
+        _report(experiment, run, data)
+
+
+def _report(experiment: Experiment, run: Path, data: CaseData) -> None:
+    """Write the page of the run, where what draws it is installed and anything was validated."""
+    if not (run / BEST).exists():
+        return
+    try:
+        from bratsseg.training.outcome import report_run  # noqa: PLC0415 - absent on machines that only train
+    except ModuleNotFoundError as error:
+        print(f"report.html is not written: {error.name} is not installed", file=sys.stderr)
+        return
+    print(f"report: {report_run(experiment, run, data.validation)}", file=sys.stderr)
 
 
 def _finished(experiment: Experiment, run: Path, checkpoint: dict[str, Any]) -> bool:

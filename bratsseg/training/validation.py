@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from bratsseg.inference.passes import Passes, SlabPass, WholePass, WindowPass, run_pass
 from bratsseg.inference.probabilities import region_probabilities
+from bratsseg.study.regions import Region
 from bratsseg.training.experiment import Experiment
 
 CaseScores = dict[str, float]
@@ -38,41 +40,39 @@ def score_case(network: nn.Module, images: Tensor, regions: Tensor, experiment: 
     for name, subset in experiment.subsets.items():
         kept = torch.tensor([modality in subset for modality in experiment.data.modalities], device=images.device)
         found = probabilities(network, images * kept.view(-1, 1, 1, 1), experiment) > 0.5
-        suffix = "" if name == "all" else f"@{name}"
-        for region, said, true in zip(experiment.data.regions, found, regions.bool(), strict=True):
-            dice, iou = _overlap(said, true)
-            scores |= {f"vol_dice_{region}{suffix}": dice, f"vol_iou_{region}{suffix}": iou}
+        said = dict(zip(experiment.data.regions, found, strict=True))
+        true = dict(zip(experiment.data.regions, regions.bool(), strict=True))
+        scores |= score_masks(said, true, "" if name == "all" else f"@{name}")
+    return scores
+
+
+def score_masks(said: Mapping[Region, Any], true: Mapping[Region, Any], suffix: str = "") -> CaseScores:
+    """Dice and IoU of bool masks by region, and their means over regions, under names that end in ``suffix``."""
+    scores: CaseScores = {}
+    for region in true:
+        dice, iou = _overlap(said[region], true[region])
+        scores |= {f"vol_dice_{region}{suffix}": dice, f"vol_iou_{region}{suffix}": iou}
+    for measure in ("dice", "iou"):
+        each = [scores[f"vol_{measure}_{region}{suffix}"] for region in true]
+        scores[f"vol_{measure}_mean{suffix}"] = sum(each) / len(each)
     return scores
 
 
 def probabilities(network: nn.Module, images: Tensor, experiment: Experiment) -> Tensor:
     """Region probabilities (R, I, J, K) of a case (C, I, J, K), padded for the network and cut again."""
     multiple = experiment.network.multiple
-    pads = [pad for side in reversed(images.shape[1:]) for pad in (0, -side % multiple)]
+    # Slabs lie across the last axis, along which nothing has to be padded.
+    sides = images.shape[1:] if experiment.windows.kind == "boxes" else (*images.shape[1:3], 0)
+    pads = [pad for side in reversed(sides) for pad in (0, -side % multiple)]
     logits, _ = run_pass(network, F.pad(images, pads), passes_of(experiment))
     i, j, k = images.shape[1:]
     return region_probabilities(logits[:, :i, :j, :k], experiment.data.target)
 
 
 def means(cases: Iterable[CaseScores], names: Iterable[str]) -> dict[str, float]:
-    """Each of ``names`` averaged over cases; a ``mean`` also over regions. NaN where there is no case."""
+    """Each of ``names`` averaged over cases; NaN where there is no case."""
     rows = list(cases)
-    summary: dict[str, float] = {}
-    for name in names:
-        stem, at, subset = name.partition("@")
-        if stem.endswith("_mean"):
-            start = stem.removesuffix("mean")
-            of = [
-                key
-                for row in rows[:1]
-                for key in row
-                if key.startswith(start) and key.partition("@")[1:] == (at, subset)
-            ]
-        else:
-            of = [name]
-        values = [row[key] for row in rows for key in of]
-        summary[name] = sum(values) / len(values) if values else math.nan
-    return summary
+    return {name: sum(row[name] for row in rows) / len(rows) if rows else math.nan for name in names}
 
 
 def gather(mine: Mapping[str, CaseScores]) -> dict[str, CaseScores]:
@@ -85,6 +85,6 @@ def gather(mine: Mapping[str, CaseScores]) -> dict[str, CaseScores]:
     return dict(sorted(together.items()))
 
 
-def _overlap(said: Tensor, true: Tensor) -> tuple[float, float]:
+def _overlap(said: Any, true: Any) -> tuple[float, float]:
     both, either = int((said & true).sum()), int((said | true).sum())
     return (2 * both / (both + either), both / either) if either else (1.0, 1.0)

@@ -48,6 +48,7 @@ def test_two_steps_leave_a_run(trained: Path) -> None:
     with (trained / SCORES).open(newline="") as stream:
         (case,) = csv.DictReader(stream)
     assert 0 <= float(case["vol_dice_WT@flair_t1c"]) <= 1
+    assert f"{float(case['vol_dice_WT']):.3f}" in (trained / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_interrupted_run_goes_on_bit_for_bit(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
