@@ -48,7 +48,7 @@ def evaluate(
         progress=lambda ids: tqdm(ids, disable=None),
         rules=_rules(lesions),
     )
-    summary = summarise(evaluation.scores.values())
+    summary = summarise(evaluation.scores)
     write_tables(evaluation, summary, out)
     typer.echo(report(evaluation, summary))
     typer.echo(f"scores: {out / SCORES}  summary: {out / SUMMARY}")

@@ -72,7 +72,7 @@ def _score(folds: Sequence[Fold], out: Path) -> bool:
     from bratsseg.training.folds import patient_intervals, score_out_of_fold
 
     evaluation = score_out_of_fold(list(folds), out / "out-of-fold")
-    summary = summarise(evaluation.scores.values())
+    summary = summarise(evaluation.scores)
     write_tables(evaluation, summary, out)
     intervals = patient_intervals(evaluation, list(folds))
     facts: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +16,7 @@ from bratsseg.errors import CaseError, UsageError
 from bratsseg.evaluation.convention import read_labels, settle_dialects
 from bratsseg.evaluation.labelled import Labelled, find_predictions, find_references
 from bratsseg.evaluation.lesion_rules import LesionRules
+from bratsseg.evaluation.overlap import Mask
 from bratsseg.evaluation.scoring import CaseScores, score_case
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.labelmap import LabelMap
@@ -55,12 +59,14 @@ def evaluate_folders(
     *,
     progress: Callable[[Iterable[str]], Iterable[str]] = iter,
     rules: LesionRules | None = None,
+    workers: int = 1,
 ) -> Evaluation:
     """Compare label maps of any program with references of anyone, case by case.
 
     Cases are paired by id. A dialect comes from the argument, from our own record, or from file names that prove it;
-    else ``DialectError``. With ``rules`` each case is scored lesion by lesion
-    too. ``progress`` may wrap the list of case ids (tqdm does).
+    else ``DialectError``. With ``rules`` each case is scored lesion by lesion too. ``workers`` are processes, each with
+    one case in memory; what comes out does not depend on how many. ``progress`` may wrap the list of case ids (tqdm
+    does).
     """
     ours, theirs = find_predictions(predicted), find_references(reference)
     speaks = settle_dialects(ours, predicted_dialect, "--predicted-dialect")
@@ -76,37 +82,83 @@ def evaluate_folders(
         )
     scores: dict[str, CaseScores] = {}
     warnings: list[str] = []
-    for case in progress(pairs):
-        try:
-            scores[case], notes = _compare(ours.maps[case], theirs.maps[case], speaks[case], means[case], rules)
+    work = [_Pair(ours.maps[case], theirs.maps[case], speaks[case], means[case], rules) for case in pairs]
+    for case, came in zip(progress(pairs), _compared(work, workers), strict=True):
+        if isinstance(came, Unscored):
+            unscored.append(came)
+        else:
+            scores[case], notes = came
             warnings += notes
-        except CaseError as error:
-            unscored.append(Unscored(case, "refused", error.code, str(error)))
     dialects = (tuple(sorted({known[case] for case in pairs})) for known in (speaks, means))
     return Evaluation(scores, tuple(sorted(unscored, key=lambda item: item.case)), tuple(warnings), *dialects)
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """What one comparison needs; small, so that it can be sent to another process."""
+
+    ours: Labelled
+    theirs: Labelled
+    speaks: str
+    means: str
+    rules: LesionRules | None
+
+
+_Scored = tuple[CaseScores, tuple[str, ...]]
+
+
+def _compared(work: list[_Pair], workers: int) -> Iterator[_Scored | Unscored]:
+    """In the order given. No more than two cases a worker are waiting, so an interrupt ends soon."""
+    count = min(workers, len(work))
+    if count < 2:
+        yield from map(_compare, work)
+        return
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        rest = iter(work)
+        waiting = [pool.submit(_compare, pair) for pair in islice(rest, 2 * count)]
+        try:
+            while waiting:
+                yield waiting.pop(0).result()
+                waiting += [pool.submit(_compare, pair) for pair in islice(rest, 1)]
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
 def read_label_map(item: Labelled, dialect: str) -> tuple[LabelMap, Volume]:
     """A label map file as regions on its grid; ``LabelError`` on values outside ``dialect``."""
+    label_map, volume, _ = _read(item, dialect)
+    return label_map, volume
+
+
+def _read(item: Labelled, dialect: str) -> tuple[LabelMap, Volume, Mask | None]:
+    """The label map, its file, and the resection cavity where the dialect has one."""
     convention = get_dialect(dialect)
     volume, values = read_labels(item)
     regions = convention.decode(values, f"case {item.case}: {item.path.name}")
-    return LabelMap(regions, volume.grid, item.assessable & convention.expresses), volume
+    cavities = [value for value, held in convention.meaning.items() if not held]
+    cavity = np.isin(values, cavities) if cavities else None
+    return LabelMap(regions, volume.grid, item.assessable & convention.expresses), volume, cavity
 
 
-def _compare(
-    ours: Labelled, theirs: Labelled, speaks: str, means: str, rules: LesionRules | None
-) -> tuple[CaseScores, tuple[str, ...]]:
-    predicted, _ = read_label_map(ours, speaks)
-    reference, volume = read_label_map(theirs, means)
-    grid = predicted.grid
-    if grid.shape == reference.grid.shape and not grid.same_as(reference.grid) and _lies_nowhere(volume):
-        note = f"case {ours.case}: the reference does not say where it lies; the prediction's grid was taken"
-        return score_case(predicted, replace(reference, grid=grid), rules), (note,)
+def _compare(pair: _Pair) -> _Scored | Unscored:
+    case = pair.ours.case
     try:
-        return score_case(predicted, reference, rules), ()
+        return _score(pair)
     except CaseError as error:
-        raise type(error)(f"case {ours.case}: {error}") from error
+        reason = str(error) if str(error).startswith(f"case {case}:") else f"case {case}: {error}"
+        return Unscored(case, "refused", error.code, reason)
+
+
+def _score(pair: _Pair) -> _Scored:
+    predicted, _, mine = _read(pair.ours, pair.speaks)
+    reference, volume, known = _read(pair.theirs, pair.means)
+    grid = predicted.grid
+    notes: tuple[str, ...] = ()
+    if grid.shape == reference.grid.shape and not grid.same_as(reference.grid) and _lies_nowhere(volume):
+        note = f"case {pair.ours.case}: the reference does not say where it lies; the prediction's grid was taken"
+        reference, notes = replace(reference, grid=grid), (note,)
+    cavities = None if mine is None or known is None else (mine, known)
+    return score_case(predicted, reference, pair.rules, cavities), notes
 
 
 def _lies_nowhere(volume: Volume) -> bool:

@@ -1,11 +1,16 @@
-"""``scores.csv``, a row a case and region; ``lesions.csv``, a row a lesion; and ``summary.json``."""
+"""What an evaluation writes.
+
+``scores.csv`` has a row a case and region, ``lesions.csv`` a row a lesion, ``pixels.csv`` a row a region and score over
+all pixels, ``summary.json`` the rest.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bratsseg import __version__
@@ -16,14 +21,19 @@ from bratsseg.evaluation.scoring import RegionScores
 from bratsseg.evaluation.summary import Summary
 from bratsseg.study.writing import write_json, write_text
 
-SCORES, LESIONS, SUMMARY = "scores.csv", "lesions.csv", "summary.json"
+SCORES, LESIONS, PIXELS, SUMMARY = "scores.csv", "lesions.csv", "pixels.csv", "summary.json"
 NUMBERS = {
     "vol_dice": "dice",
+    "vol_iou": "iou",
     "hd95_mm": "hd95_mm",
+    "nsd_1mm": "nsd_1mm",
+    "nsd_2mm": "nsd_2mm",
     "sensitivity": "sensitivity",
     "precision": "precision",
+    "specificity": "specificity",
     "predicted_ml": "predicted_ml",
     "reference_ml": "reference_ml",
+    "volume_difference_ml": "volume_difference_ml",
     "false_positive_ml": "false_positive_ml",
 }
 LESION_NUMBERS = ("lesion_dice", "lesion_hd95_mm")
@@ -32,26 +42,36 @@ COLUMNS = ("case", "status", "code", "region", *NUMBERS, *LESION_NUMBERS, "reaso
 
 def write_tables(evaluation: Evaluation, summary: Summary, out: Path) -> None:
     """Write the files into ``out``, which is made when missing; ``WriteError`` when that fails."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows(_rows(evaluation))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"{out}: must be a folder that can be written; {error.strerror}") from error
-    write_text(out / SCORES, text.getvalue())
-    lesions = io.StringIO()
-    table = csv.writer(lesions, lineterminator="\n")
-    table.writerow(("case", *LESION_COLUMNS))
-    table.writerows(
-        (case, *lesion_cells(lesion))
-        for case, scores in evaluation.scores.items()
-        for region in scores.lesions.values()
-        for lesion in region.lesions
-    )
-    write_text(out / LESIONS, lesions.getvalue())
+    write_text(out / SCORES, _csv(COLUMNS, _rows(evaluation)))
+    write_text(out / LESIONS, _csv(("case", *LESION_COLUMNS), _lesion_rows(evaluation)))
+    write_text(out / PIXELS, _csv(("region", "score", "value", "all_background"), _pixel_rows(summary)))
     write_json(out / SUMMARY, _facts(evaluation, summary))
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows(rows)
+    return text.getvalue()
+
+
+def _lesion_rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
+    for case, scores in evaluation.scores.items():
+        for region in scores.lesions.values():
+            yield from ((case, *lesion_cells(lesion)) for lesion in region.lesions)
+
+
+def _pixel_rows(summary: Summary) -> Iterator[tuple[str, ...]]:
+    """An empty number is undefined."""
+    for region, found in summary.regions.items():
+        for name, value in found.pixels.scores.items():
+            numbers = (value, found.pixels.all_background[name])
+            yield (region, name, *("" if number is None else f"{number:.6g}" for number in numbers))
 
 
 def _rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
@@ -60,6 +80,8 @@ def _rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:
     for case, scores in evaluation.scores.items():
         for region, found in scores.regions.items():
             yield (case, "scored", "", region, *_numbers(found), *_lesion_numbers(scores.lesions.get(region)), "")
+        for tissue in sorted(scores.lesions.keys() - scores.regions.keys()):
+            yield (case, "scored", "", tissue, *("",) * len(NUMBERS), *_lesion_numbers(scores.lesions[tissue]), "")
         for region in scores.not_assessable:
             yield (case, "not_assessable", "", region, *blank, "one of the label maps cannot show this region")
     for item in evaluation.unscored:
@@ -80,7 +102,10 @@ def _facts(evaluation: Evaluation, summary: Summary) -> dict[str, object]:
     unscored = [{"case": u.case, "status": u.status, "code": u.code, "reason": u.reason} for u in evaluation.unscored]
     return {
         "bratsseg_version": __version__,
-        "unit": "patient, native space",
+        "unit": "case, native space; intervals over patients",
+        "resolution": "the voxels of each reference",
+        "threshold": "none: label maps are scored as they are",
+        "unscored_counts": dict(Counter(item.status for item in evaluation.unscored)),
         "predicted_dialects": list(evaluation.predicted_dialects),
         "reference_dialects": list(evaluation.reference_dialects),
         **summary.model_dump(mode="json"),

@@ -13,9 +13,10 @@ from bratsseg.config import Config
 from bratsseg.errors import ConfigError, UsageError
 from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality
+from bratsseg.study.patient import patient_of
 from bratsseg.study.regions import Region
 from bratsseg.tensors.augmentation import ModalityShares
-from bratsseg.training.split import SplitConfig, patient_of, read_patients
+from bratsseg.training.split import SplitConfig, read_patients
 
 MOST_NAMED = 5
 """Cases that a message about many of them names."""

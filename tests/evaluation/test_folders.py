@@ -255,3 +255,18 @@ def test_real_references_are_read_without_a_flag(real_data, name):
     assert evaluation.complete
     assert not evaluation.warnings
     assert all(values == (1.0, 1.0, 1.0) for values in dices(evaluation).values())
+
+
+def test_several_processes_give_what_one_gives(ours, truth):
+    for number in range(4):
+        case = f"BraTS2021_0000{number}"
+        save_ours(ours, case, labels(shift=number % 3))
+        save(truth / f"{case}_seg.nii.gz", labels(enhancing=4 if number < 3 else 9))
+    with pytest.raises(DialectError):
+        evaluate_folders(ours, truth)
+    alone = evaluate_folders(ours, truth, reference_dialect="brats2021")
+    together = evaluate_folders(ours, truth, reference_dialect="brats2021", workers=2)
+    assert list(alone.scores) == list(together.scores) == [f"BraTS2021_0000{number}" for number in range(3)]
+    assert dices(alone) == dices(together)
+    assert alone.unscored == together.unscored
+    assert "found [9]" in together.unscored[0].reason

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bratsseg.errors import GridMismatch
+from bratsseg.evaluation.lesion_rules import lesion_rules
 from bratsseg.evaluation.scoring import score_case
 from bratsseg.evaluation.summary import spread, summarise
 from bratsseg.study.grid import Grid
@@ -94,7 +95,8 @@ def test_a_spread_by_hand():
 def test_a_summary_tells_present_from_absent_and_counts_what_it_left_out():
     truth, without = nested(slice(0, 4), slice(0, 4), slice(0, 4)), nested(slice(0, 4), slice(0, 4), NONE)
     unseen = replace(truth, assessable=frozenset({Region.WT}))
-    summary = summarise([score_case(truth, truth), score_case(truth, without), score_case(unseen, truth)])
+    cases = (score_case(truth, truth), score_case(truth, without), score_case(unseen, truth))
+    summary = summarise(dict(zip("abc", cases, strict=True)))
     enhancing = summary.regions[Region.ET]
     assert (summary.scored, enhancing.assessed, enhancing.not_assessable) == (3, 2, 1)
     assert enhancing.vol_dice.mean == 0.5
@@ -105,4 +107,35 @@ def test_a_summary_tells_present_from_absent_and_counts_what_it_left_out():
 
 
 def test_a_summary_of_nothing_has_no_means():
-    assert summarise([]).regions[Region.WT].vol_dice.mean is None
+    assert summarise({}).regions[Region.WT].vol_dice.mean is None
+
+
+def test_every_metric_of_a_region_by_hand():
+    """64 voxels: 8 in the reference, 8 predicted, 4 in both; voxels of 1 mm."""
+    grid = Grid.of((4, 4, 4), np.eye(4))
+    theirs, ours = np.zeros((2, 3, 4, 4, 4), dtype=bool)
+    theirs[:, :2, :2, :2] = True
+    ours[:, 1:3, :2, :2] = True
+    found = score_case(LabelMap(ours, grid), LabelMap(theirs, grid)).regions["WT"]
+    assert (found.dice, found.iou) == (0.5, 4 / 12)
+    assert (found.sensitivity, found.precision, found.specificity) == (0.5, 0.5, 52 / 56)
+    assert (found.volume_difference_ml, found.missed) == (0.0, False)
+    assert (found.nsd_1mm, found.nsd_2mm) == (1.0, 1.0)
+    assert found.pixels.everywhere.true_negative == 52
+
+
+def test_the_cavity_is_scored_where_both_tell_it_and_joins_lesions_as_the_rules_of_2024_do():
+    grid = Grid.of((20, 20, 20), np.eye(4))
+    regions = np.zeros((3, 20, 20, 20), dtype=bool)
+    regions[:, 2:7, 2:7, 2:7] = True
+    cavity = np.zeros((20, 20, 20), dtype=bool)
+    cavity[10:15, 10:15, 10:15] = True
+    moved = np.roll(cavity, 1, axis=0)
+    truth = LabelMap(regions, grid)
+    found = score_case(truth, truth, lesion_rules("GLI", 2024), (moved, cavity))
+    assert list(found.regions) == ["WT", "TC", "ET", "RC"]
+    assert found.regions["RC"].dice == pytest.approx(0.8)
+    assert set(found.lesions) == {"WT", "TC", "ET", "NETC", "SNFH", "RC"}
+    assert found.lesions["RC"].dice == pytest.approx(0.8)
+    assert "RC" in summarise({"a": found}).regions
+    assert "RC" not in score_case(truth, truth).regions

@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from monai.metrics import compute_hausdorff_distance
+from monai.metrics import DiceMetric, compute_hausdorff_distance
 from scipy import ndimage
 
+from bratsseg.evaluation.overlap import dice
 from bratsseg.evaluation.surface import hd95_mm, surface
 from tests.conftest import ball
 
@@ -76,10 +77,10 @@ def test_equals_brute_force_and_is_symmetric(pair, spacing):
         assert hd95_mm(predicted, predicted, spacing) == 0.0
 
 
-def test_equals_monai_on_anisotropic_grids():
+def test_hd95_and_dice_equal_monai_on_50_anisotropic_pairs():
     rng = np.random.default_rng(1)
-    for _ in range(6):
-        shape = tuple(int(size) for size in rng.integers(24, 40, 3))
+    for _ in range(50):
+        shape = tuple(int(size) for size in rng.integers(22, 34, 3))
         spacing = tuple(float(edge) for edge in rng.uniform(0.5, 5.5, 3))
         predicted, reference = (ball(shape, tuple(rng.uniform(8, 20, 3)), rng.uniform(3, 9)) for _ in range(2))
         predicted |= rng.random(shape) < 0.001
@@ -91,3 +92,7 @@ def test_equals_monai_on_anisotropic_grids():
             spacing=spacing,
         )
         assert hd95_mm(predicted, reference, spacing) == pytest.approx(float(theirs), rel=1e-5)
+        overlap = DiceMetric(ignore_empty=False)(
+            torch.tensor(predicted)[None, None], torch.tensor(reference)[None, None]
+        )
+        assert dice(predicted, reference) == pytest.approx(float(overlap), rel=1e-6)

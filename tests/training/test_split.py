@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bratsseg.errors import ConfigError
+from bratsseg.study.patient import patient_of
 from bratsseg.training.split import (
     Split,
     SplitConfig,
     make_split,
-    patient_of,
     read_patients,
     read_split,
     settle_split,
