@@ -17,6 +17,7 @@ from bratsseg.batch.names import Names
 from bratsseg.batch.staging import Staging
 from bratsseg.errors import WriteError
 from bratsseg.exchange.formats import BESIDE
+from bratsseg.exchange.pictures import HEAT, MASK
 from bratsseg.report.run import SUFFIXES as REPORT_SUFFIXES
 from bratsseg.study.case import Case
 from bratsseg.study.record import CaseRecord, hash_or_none, read_record, record_path
@@ -92,5 +93,7 @@ def _outputs_of(record: Path) -> list[Path]:
     return [
         path
         for path in record.parent.iterdir()
-        if path.name in own or (path.name.startswith(f"{stem}_prob_") and path.name.endswith(".nii.gz"))
+        if path.name in own
+        or (path.name.startswith(f"{stem}_prob_") and path.name.endswith(".nii.gz"))
+        or path.stem.endswith((MASK, HEAT))
     ]

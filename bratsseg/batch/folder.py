@@ -22,6 +22,7 @@ from bratsseg.exchange import add_bids
 from bratsseg.report.cohort_report import write_index
 from bratsseg.study.case import Case
 from bratsseg.study.layout import find_cases
+from bratsseg.study.stack import archive_of
 
 if TYPE_CHECKING:
     from bratsseg.inference import Segmenter
@@ -80,7 +81,7 @@ def segment_folder(
 
 def choose_cases(folder: Path, out: Path, options: BatchOptions) -> list[Case]:
     """The cases of ``folder`` that ``options`` ask for, in the order of their ids; ``UsageError`` when none is left."""
-    if not folder.is_dir():
+    if not folder.is_dir() and archive_of(folder) is None:
         what = "was a file; name single scans with --flair, --t1ce, …" if folder.exists() else "there is none"
         raise UsageError(f"IN {folder}: must be a folder of studies, {what}")
     refuse_overlap(folder, out)
@@ -122,7 +123,7 @@ def segment_cases(
     refuse_shared_ids(names.case_id(case) for case in cases)
     outcomes: list[Outcome] = []
     with Staging(out) as staging:
-        steps = Steps(segmenter, options, out, names, staging, on_stage)
+        steps = Steps(segmenter, options, out, names, staging, on_stage=on_stage)
         if watcher is not None:
             watcher.begin(len(cases))
         try:

@@ -21,6 +21,8 @@ from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.staging import Staging
 from bratsseg.errors import CaseError, WriteError
 from bratsseg.exchange import add_label_table, export_case, labels_of
+from bratsseg.exchange.pictures import DIALECT as PICTURE_DIALECT
+from bratsseg.exchange.pictures import HEAT, MASK, mask_pattern, slice_names, write_heat, write_masks
 from bratsseg.report.run import report_case
 from bratsseg.study.case import Case, Problem
 from bratsseg.study.checks import inspect
@@ -38,6 +40,7 @@ from bratsseg.study.record import (
     stamp,
 )
 from bratsseg.study.regions import Region
+from bratsseg.study.stack import is_stack
 from bratsseg.study.volume import Volume
 from bratsseg.study.writing import write_label_map, write_probability
 
@@ -99,6 +102,7 @@ class Steps:
         out: Path,
         names: Names,
         staging: Staging,
+        *,
         on_stage: OnStage | None = None,
     ) -> None:
         self._segmenter, self._options, self._on_stage = segmenter, options, on_stage
@@ -159,7 +163,8 @@ class Steps:
             with work.stage("write"):
                 files = self._write_files(work.name, result, reference, room)
                 outputs = {file.name: hash_or_none(file) or "" for file in files}
-            record = self._describe(work, "done", result, outputs)
+            masks = "" if reference.grid.physical else self._masks(work.name, reference)
+            record = self._describe(work, "done", result, outputs, masks)
             if self._options.report:
                 with work.stage("report"):
                     files += self._report(work, result, record, room)
@@ -172,6 +177,9 @@ class Steps:
         return report_case(prepared.study, result.label_map, facts, room, prepared.brain)
 
     def _write_files(self, name: str, result: Segmentation, like: Volume, room: Path) -> list[Path]:
+        """Every file of a result but its record and pages."""
+        if not like.grid.physical:
+            return self._write_pictures(name, result, like, room)
         stem = name.rpartition("/")[2]
         made_by = f"bratsseg {self._model.name} {self._model.version}"
         files = [room / f"{stem}_seg.nii.gz"]
@@ -186,13 +194,35 @@ class Steps:
                 write_probability(files[-1], result.probability(region), like, f"{made_by} {region}")
         return files
 
+    def _write_pictures(self, name: str, result: Segmentation, like: Volume, room: Path) -> list[Path]:
+        pattern = self._masks(name, like)
+        files = write_masks(result.label_map.region(Region.WT), slice_names(like.source or Path(), pattern), room)
+        if self._options.probabilities:
+            heat = [f"{file.stem.removesuffix(MASK)}{HEAT}.png" for file in files]
+            files += write_heat(result.probability(Region.WT), heat, room)
+        return files
+
+    def _masks(self, name: str, like: Volume) -> str:
+        """What the masks of a picture case are called: as its pictures, unless names are salted."""
+        source = like.source or Path("picture.png")
+        if self._options.salt is None:
+            return mask_pattern(source)
+        stem = name.rpartition("/")[2]
+        return f"{stem}_*{MASK}.png" if is_stack(source) else f"{stem}{MASK}.png"
+
     def _describe(
-        self, work: Work, status: Status, result: Segmentation | None, outputs: dict[str, str], **why: str
+        self,
+        work: Work,
+        status: Status,
+        result: Segmentation | None,
+        outputs: dict[str, str],
+        masks: str = "",
+        **why: str,
     ) -> CaseRecord:
         texts: dict[str, Any] = {"warnings": work.warnings}
         if result is not None:
             texts |= {
-                "warnings": list(dict.fromkeys([*result.warnings, *work.warnings, *self._unspoken(result)])),
+                "warnings": list(dict.fromkeys([*result.warnings, *work.warnings, *self._unspoken(result, masks)])),
                 "not_assessable": {str(region): reason for region, reason in result.not_assessable.items()},
                 "facts": result.facts,
             }
@@ -201,7 +231,8 @@ class Steps:
             case=work.name,
             status=status,
             model=self._model,
-            dialect=self._dialect.name,
+            dialect=PICTURE_DIALECT if masks else self._dialect.name,
+            masks=masks,
             versions=self._versions,
             options=self._fingerprint.options,
             inputs=work.inputs,
@@ -212,8 +243,10 @@ class Steps:
             **self._names.clean_value(texts | why, work.case),
         )
 
-    def _unspoken(self, result: Segmentation) -> list[str]:
-        """Regions that were found but that the chosen dialect cannot store."""
+    def _unspoken(self, result: Segmentation, masks: str) -> list[str]:
+        """What was found or asked for and cannot be stored."""
+        if masks:
+            return [f"format {name} is not for pictures" for name in self._options.formats if name != "nifti"]
         lost = result.label_map.assessable - self._dialect.expresses
         return [f"dialect {self._dialect.name} cannot store {region}" for region in Region if region in lost]
 

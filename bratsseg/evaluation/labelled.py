@@ -55,8 +55,9 @@ def find_predictions(folder: Path) -> LabelFolder:
     maps, without = {}, {}
     for path, record in _records(folder):
         case, state = str(record.get("case", path.stem)), str(record.get("status", "done"))
-        file = path.with_name(f"{path.stem}_seg.nii.gz")
-        if state == "done" and file.name in record.get("outputs", {}):
+        masks = str(record.get("masks") or "")
+        file = path.with_name(masks or f"{path.stem}_seg.nii.gz")
+        if state == "done" and (masks or file.name in record.get("outputs", {})):
             hidden = record.get("not_assessable", {})
             shown = frozenset(region for region in Region if region not in hidden)
             maps[case] = Labelled(case, file, record.get("dialect"), True, shown)

@@ -113,11 +113,12 @@ class Segmenter:
         known = probabilities[[self.model.regions.index(region) for region in regions]]
         full = np.zeros((len(Region), *grid.shape), dtype=bool)
         full[(slice(None), *placement.box)] = decode(known, regions, grid.voxel_ml, self.model.decoding)
+        label_map = LabelMap(full, grid, frozenset(regions))
         return Segmentation(
-            label_map=LabelMap(full, grid, frozenset(regions)),
+            label_map=label_map,
             not_assessable=prepared.not_assessable,
             warnings=prepared.study.warnings,
-            facts=self._facts(prepared, how),
+            facts=self._facts(prepared, how) | _coverage(label_map),
             _probabilities=dict(zip(regions, known, strict=True)),
             _placement=placement,
         )
@@ -168,6 +169,17 @@ class Segmenter:
 
 def _listed(needs: tuple[tuple[Modality, ...], ...]) -> str:
     return " or ".join(" and ".join(modality.label for modality in wanted) for wanted in needs)
+
+
+def _coverage(label_map: LabelMap) -> dict[str, Any]:
+    """Of pictures, whose pixels have no size: how many pixels each region has, and what share of all that is."""
+    if label_map.grid.physical:
+        return {}
+    counts = {region: int(np.count_nonzero(label_map.region(region))) for region in Region}
+    counts = {region: count for region, count in counts.items() if region in label_map.assessable}
+    total = label_map.regions[0].size
+    shares = {str(region): round(100 * count / total, 4) for region, count in counts.items()}
+    return {"pixels": {str(region): count for region, count in counts.items()}, "coverage_percent": shares}
 
 
 def _millilitres(prepared: Prepared) -> float | None:

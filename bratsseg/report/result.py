@@ -16,6 +16,7 @@ from bratsseg.study.modality import Modality
 from bratsseg.study.reading import GeometryPolicy, read_reference, read_study
 from bratsseg.study.record import CaseRecord, InputFile, hash_or_none, read_record
 from bratsseg.study.regions import Region
+from bratsseg.study.stack import archive_of, is_stack, members
 from bratsseg.study.volume import Study
 
 
@@ -36,7 +37,7 @@ def read_label_map(folder: Path, result: CaseRecord) -> tuple[LabelMap, tuple[st
     volume = read_reference(path, f"case {result.case}: label map", _policy(result))
     dialect = get_dialect(result.dialect)
     regions = dialect.decode(volume.voxels, f"case {result.case}: {path.name}")
-    changed = hash_or_none(path) != result.outputs.get(path.name)
+    changed = any(hash_or_none(each.path) != result.outputs.get(each.path.name) for each in members(path))
     note = ("the label map was changed after it was made; this report shows it as it is now",) if changed else ()
     return LabelMap(regions, volume.grid, frozenset(Region) - result.unanswered().keys()), note
 
@@ -65,7 +66,7 @@ def _found(scans: Path, source: InputFile) -> Path:
     path = scans / named
     if named.is_absolute() or ".." in named.parts:  # links that the user put into the folder are followed
         raise ReadError("its path leads out of the folder of scans")
-    if not path.is_file():
+    if not path.is_file() and not is_stack(path) and archive_of(path) is None:
         raise ReadError("there is no such file in the folder of scans")
     if hash_or_none(path) != source.sha256:
         raise ReadError("the scan is not the one that was segmented")

@@ -83,6 +83,8 @@ class CaseRecord(Config):
     """By stage."""
     reference_modality: str | None = None
     """The scan whose grid the outputs share."""
+    masks: str = ""
+    """Of pictures: what the masks beside the record are called; ``*`` stands for the number of the slice."""
     facts: dict[str, Any] = Field(default_factory=dict)
     """How the segmentation came about."""
 
@@ -93,8 +95,8 @@ class CaseRecord(Config):
 
     @property
     def label_file(self) -> str:
-        """Name of the label map beside the record."""
-        return f"{self.stem}_seg.nii.gz"
+        """Name of the label map beside the record, or the pattern of its masks (see ``study.stack``)."""
+        return self.masks or f"{self.stem}_seg.nii.gz"
 
     def unanswered(self) -> dict[Region, str]:
         """Regions that the label map cannot show, with the reason."""
