@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
-from bratsseg.errors import UsageError
 from bratsseg.study.regions import Region
 
 if TYPE_CHECKING:
     from bratsseg.evaluation import CaseScores, Evaluation, Summary
-    from bratsseg.evaluation.lesion_rules import LesionRules
     from bratsseg.evaluation.summary import Spread
 
 MOST_ROWS = 60
@@ -25,12 +23,16 @@ def evaluate(
     predicted: Annotated[Path, typer.Argument(metavar="PREDICTED", help="Folder of label maps, ours or anyone's.")],
     reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="Folder of references; may hold the scans.")],
     *,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for scores.csv, lesions.csv, summary.json.")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Folder for report.html, the tables, summary.json."),
+    ],
     predicted_dialect: Annotated[str | None, typer.Option(metavar="DIALECT", help=_DIALECT.format("PREDICTED"))] = None,
     reference_dialect: Annotated[str | None, typer.Option(metavar="DIALECT", help=_DIALECT.format("REFERENCE"))] = None,
     lesions: Annotated[
         str, typer.Option(metavar="RULES", help="Lesion-wise as BraTS scores it: GLI-2023, MET-2024, …; or none.")
     ] = "GLI-2023",
+    workers: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Cases at once, a process each.")] = 1,
 ) -> None:
     """Score label maps against references: Dice, HD95, sensitivity, precision, volumes for WT, TC, ET.
 
@@ -38,7 +40,9 @@ def evaluate(
     2: wrong use.
     """
     from bratsseg.evaluation import evaluate_folders, summarise
+    from bratsseg.evaluation.lesion_rules import rules_by_name
     from bratsseg.evaluation.tables import SCORES, SUMMARY, write_tables
+    from bratsseg.report.evaluation_report import write_evaluation_report
 
     evaluation = evaluate_folders(
         predicted,
@@ -46,25 +50,15 @@ def evaluate(
         predicted_dialect,
         reference_dialect,
         progress=lambda ids: tqdm(ids, disable=None),
-        rules=_rules(lesions),
+        rules=rules_by_name(lesions),
+        workers=workers,
     )
     summary = summarise(evaluation.scores)
     write_tables(evaluation, summary, out)
+    page = write_evaluation_report(evaluation, summary, predicted.name, out)
     typer.echo(report(evaluation, summary))
-    typer.echo(f"scores: {out / SCORES}  summary: {out / SUMMARY}")
+    typer.echo(f"scores: {out / SCORES}  summary: {out / SUMMARY}  report: {page}")
     raise typer.Exit(0 if evaluation.complete else 1)
-
-
-def _rules(name: str) -> LesionRules | None:
-    """``GLI-2023`` as rules, or None for none; ``UsageError`` lists the known ones."""
-    from bratsseg.evaluation.lesion_rules import lesion_rules
-
-    if name.lower() == "none":
-        return None
-    challenge, _, year = name.upper().rpartition("-")
-    if not year.isdigit():
-        raise UsageError(f"--lesions {name!r}: must be a challenge and a year, such as GLI-2023, or none")
-    return lesion_rules(challenge, int(year))
 
 
 def report(evaluation: Evaluation, summary: Summary) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from bratsseg import __version__
+from bratsseg.cli.compare import compare
 from bratsseg.cli.convert import convert
 from bratsseg.cli.describe import describe_data
 from bratsseg.cli.evaluate import evaluate
@@ -56,7 +57,7 @@ def check(
     raise typer.Exit(run_check(folder, as_json, voxels, layout, policy))
 
 
-for verb in (segment, evaluate, report, convert, export, synthesize, train, release):
+for verb in (segment, evaluate, compare, report, convert, export, synthesize, train, release):
     app.command()(verb)
 app.add_typer(models, name="models")
 app.command("train-folds")(train_folds)

@@ -68,6 +68,16 @@ def lesion_rules(challenge: str, year: int, official_quirks: bool = True) -> Les
     return PRESETS[key].model_copy(update={"official_quirks": official_quirks})
 
 
+def rules_by_name(name: str) -> LesionRules | None:
+    """``GLI-2023`` as rules, or None for ``none``; ``UsageError`` lists the known ones."""
+    if name.lower() == "none":
+        return None
+    challenge, _, year = name.upper().rpartition("-")
+    if not year.isdigit():
+        raise UsageError(f"--lesions {name!r}: must be a challenge and a year, such as GLI-2023, or none")
+    return lesion_rules(challenge, int(year))
+
+
 _VALUES = {"WT": (1, 2, 3), "TC": (1, 3), "NETC": (1,), "SNFH": (2,), "ET": (3,), "RC": (4,)}
 _PED_VALUES = {"WT": (1, 2, 3, 4), "TC": (1, 2, 3), "ET": (1,), "NETC": (2,), "CC": (3,), "ED": (4,)}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bratsseg import __version__
 from bratsseg.errors import WriteError
+from bratsseg.evaluation.comparison import COMPARISON_COLUMNS, Comparison, comparison_rows
 from bratsseg.evaluation.folders import Evaluation
 from bratsseg.evaluation.lesions import LESION_COLUMNS, LesionScores, lesion_cells
 from bratsseg.evaluation.scoring import RegionScores
@@ -42,14 +43,26 @@ COLUMNS = ("case", "status", "code", "region", *NUMBERS, *LESION_NUMBERS, "reaso
 
 def write_tables(evaluation: Evaluation, summary: Summary, out: Path) -> None:
     """Write the files into ``out``, which is made when missing; ``WriteError`` when that fails."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"{out}: must be a folder that can be written; {error.strerror}") from error
+    _make(out)
     write_text(out / SCORES, _csv(COLUMNS, _rows(evaluation)))
     write_text(out / LESIONS, _csv(("case", *LESION_COLUMNS), _lesion_rows(evaluation)))
     write_text(out / PIXELS, _csv(("region", "score", "value", "all_background"), _pixel_rows(summary)))
     write_json(out / SUMMARY, _facts(evaluation, summary))
+
+
+def write_comparison(comparison: Comparison, names: tuple[str, str], out: Path) -> None:
+    """Write ``comparison.csv`` and ``comparison.json`` into ``out``; ``names`` are the two results."""
+    _make(out)
+    write_text(out / "comparison.csv", _csv(COMPARISON_COLUMNS, comparison_rows(comparison)))
+    facts = {"bratsseg_version": __version__, "first": names[0], "second": names[1]}
+    write_json(out / "comparison.json", facts | comparison.model_dump(mode="json"))
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{out}: must be a folder that can be written; {error.strerror}") from error
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

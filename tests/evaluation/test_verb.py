@@ -7,6 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from bratsseg.cli.compare import compare
 from bratsseg.cli.evaluate import evaluate
 from tests.evaluation.test_folders import labels, save, save_ours
 
@@ -53,3 +54,37 @@ def test_a_missing_prediction_is_told_by_the_exit_code(folders):
     result = run(folders)
     assert result.exit_code == 1
     assert "BraTS2021_00009: the reference has no prediction" in result.output
+
+
+def test_the_page_and_the_pixels(folders):
+    result = run(folders)
+    assert result.exit_code == 0, result.output
+    page = (folders / "out" / "report.html").read_text()
+    assert page.index('id="unscored"') < page.index('id="cases"')
+    cases = page[page.index('id="cases"') :]
+    assert cases.index("BraTS2021_00001") < cases.index("BraTS2021_00000")
+    pixels = list(csv.DictReader((folders / "out" / "pixels.csv").read_text().splitlines()))
+    found = {(row["region"], row["score"]): row for row in pixels}
+    assert float(found["WT", "pooled_dice"]["value"]) == pytest.approx((1 + 6 / 7) / 2, rel=1e-5)
+    assert found["WT", "pooled_dice"]["all_background"] == "0"
+    assert found["ET", "pooled_precision@tumour_slices"]["value"] == "1"
+    assert float(found["ET", "empty_slices_fp_ml"]["value"]) > 0
+
+
+def test_two_results_compared(folders):
+    worse = folders / "worse"
+    for number in range(2):
+        save_ours(worse, f"BraTS2021_0000{number}", labels(shift=number + 1))
+    arguments = [str(folders / "ours"), str(worse), "--reference", str(folders / "truth")]
+    both = typer.Typer()
+    both.command()(compare)
+    result = CliRunner().invoke(both, [*arguments, "--out", str(folders / "compared")])
+    assert result.exit_code == 0, result.output
+    assert "2 cases in both" in result.output
+    rows = list(csv.DictReader((folders / "compared" / "comparison.csv").read_text().splitlines()))
+    dice = next(row for row in rows if (row["region"], row["score"]) == ("WT", "vol_dice"))
+    assert (dice["cases"], dice["higher"], dice["rank_biserial"]) == ("2", "2", "1")
+    facts = json.loads((folders / "compared" / "comparison.json").read_text())
+    assert facts["first"].endswith("ours")
+    assert facts["regions"]["WT"]["volumes_ml"]["bias"] == 0
+    assert 'id="comparison"' in (folders / "compared" / "report.html").read_text()
