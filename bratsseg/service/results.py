@@ -101,6 +101,7 @@ def result_facts(context: Context, session: Session, result: Result) -> dict[str
         "reference_modality": record.reference_modality,
         "dialect": record.dialect,
         "labels": _labels(record),
+        "tissues": _tissues(record),
         "regions": _regions(measures, record),
         "location": {key: measures[key] for key in ("side", "share_right", "centroid_ras_mm", "middle")},
         "largest_slice": measures["largest_slice"],
@@ -203,6 +204,18 @@ def _labels(record: CaseRecord) -> list[dict[str, Any]]:
     shown = frozenset(Region) - record.unanswered().keys()
     found = labels_of(get_dialect(record.dialect), shown)
     return [{"value": one.value, "name": one.name, "colour": list(one.colour)} for one in found]
+
+
+def _tissues(record: CaseRecord) -> list[dict[str, Any]]:
+    """What a reader may draw: every tissue of the dialect, also those that the model could not assess."""
+    dialect = get_dialect(record.dialect)
+    shown = {one["value"]: one for one in _labels(record)}
+    found = []
+    for one in labels_of(dialect):
+        regions = [str(region) for region in Region if region in dialect.meaning[one.value]]
+        plain = {"value": one.value, "name": one.name, "colour": list(one.colour)}
+        found.append({**shown.get(one.value, plain), "regions": regions, "innermost": regions[-1] if regions else ""})
+    return found
 
 
 def _regions(measures: dict[str, Any], record: CaseRecord) -> dict[str, Any]:

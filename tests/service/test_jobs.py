@@ -98,12 +98,12 @@ def test_a_study_that_is_refused_is_not_tried_again(site, radiologist, job_id):
 
 
 def test_a_page_follows_a_job_to_its_result(site, radiologist, job_id):
-    assert "hx-get" in radiologist.get(f"/jobs/{job_id}").text
+    assert "/static/job.js" in radiologist.get(f"/jobs/{job_id}").text
     job = finish(site, radiologist, job_id)
     assert (job["status"], job["progress"]) == ("done", 1.0)
     page = radiologist.get(f"/jobs/{job_id}").text
     assert f"/results/{job['result_id']}" in page
-    assert "hx-get" not in page
+    assert "/static/job.js" not in page
     with site.context.store.reading() as session:
         assert len(session.scalars(select(Result)).all()) == 1
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from bratsseg.report.measures import LESION_ML
 from bratsseg.service.api import jobs as api
 from bratsseg.service.api.studies import study_facts
 from bratsseg.service.audit import note
@@ -20,6 +21,7 @@ from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.service.results import find_result, patient_of, result_facts
 from bratsseg.service.reviews import add_review
 from bratsseg.service.templates import page
+from bratsseg.study.modality import Modality
 
 router = APIRouter()
 
@@ -75,13 +77,14 @@ def cancel(context: ContextOf, visitor: VisitorOf, job: str) -> Response:
 
 @router.get("/results/{result}")
 def show_result(request: Request, context: ContextOf, visitor: VisitorOf, result: str) -> Response:
-    """A result: verdict, volumes, flags, what to download; the viewer comes on top."""
+    """A result: verdict, viewer, volumes, flags, review, what to download."""
     with context.store.writing() as session:
         found = find_result(session, result)
         facts = result_facts(context, session, found)
         patient = patient_of(session, found)
         note(session, visitor, "result.read", result, patient=facts["patient_id"])
-    return page(request, "result.html.j2", result=facts, patient=patient)
+    values: dict[str, Any] = {"result": facts, "patient": patient, "modalities": list(Modality), "lesion_ml": LESION_ML}
+    return page(request, "result.html.j2", **values)
 
 
 @router.post("/results/{result}/review")

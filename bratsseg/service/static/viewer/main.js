@@ -1,0 +1,327 @@
+// The viewer of one result: reads what the page was given, loads the files, and ties the controls to the scene.
+
+import { Drawing } from "./drawing.js";
+import { Grid } from "./grid.js";
+import { listen } from "./keys.js";
+import { largestSlice, lesionsOf } from "./lesions.js";
+import { bitsOfLabels, bitsOfProbabilities, labelsOfBits, layerOf, NAMES } from "./regions.js";
+import { read, Scene, VIEWS } from "./scene.js";
+
+const AXES = { axial: 2, coronal: 1, sagittal: 0, grid: 2, render: 2 };
+const root = document.getElementById("viewer");
+const canvas = document.getElementById("canvas");
+const facts = JSON.parse(document.getElementById("facts").textContent);
+const find = (selector) => root.querySelector(selector);
+const all = (selector) => [...root.querySelectorAll(selector)];
+const say = (text) => (find("#viewer-status").textContent = text);
+
+class Viewer {
+  constructor() {
+    this.scene = new Scene();
+    this.scans = {};
+    this.probabilities = null;
+    this.view = "grid";
+    this.lesion = -1;
+  }
+
+  async open() {
+    await this.scene.attach(canvas);
+    const modalities = all("[name=modality]:not(:disabled)").map((one) => one.value);
+    const first = modalities.includes(facts.reference_modality) ? facts.reference_modality : modalities[0];
+    const start = modalities.includes("flair") ? "flair" : first;
+    const [, bytes] = await Promise.all([this.scan(start), fetchBytes(find("#labels").value)]);
+    await this.takeLabels(bytes);
+    this.scene.makeLayers(NAMES.map((name) => ({ name, colour: facts.regions[name].colour })), this.labelImage);
+    this.scene.nv.onLocationChange = () => this.tellPlace();
+    this.scene.nv.onIntensityChange = () => this.tellWindow();
+    await this.showScan(start);
+    this.showRegions();
+    this.start();
+    say("");
+  }
+
+  // Fetch the other scans, so that switching is at once.
+  async fetchOthers() {
+    for (const one of all("[name=modality]:not(:disabled)")) await this.scan(one.value);
+  }
+
+  // The place that the address names, else the largest slice.
+  start() {
+    const place = location.hash.match(/^#at=(-?[\d.]+),(-?[\d.]+),(-?[\d.]+)$/);
+    if (place) this.scene.goTo(place.slice(1).map(Number));
+    else this.goToLargest();
+    this.scene.cut(find("#cut").checked);
+  }
+
+  async scan(modality) {
+    this.scans[modality] ??= fetchBytes(`${modality}.nii.gz`).then((bytes) => read(bytes, `${modality}.nii.gz`));
+    return this.scans[modality];
+  }
+
+  async showScan(modality) {
+    const image = await this.scan(modality);
+    this.modality = modality;
+    find(`[name=modality][value=${modality}]`).checked = true;
+    this.scene.showScan(image);
+    this.setWindowRange(image);
+    this.tellPlace();
+  }
+
+  async takeLabels(bytes) {
+    this.labelBytes = bytes;
+    this.labelImage = await read(bytes, "labels.nii.gz");
+    this.grid = new Grid(this.labelImage);
+    this.values = this.labelImage.img;
+    this.bits = bitsOfLabels(this.values, facts.tissues);
+  }
+
+  // Shown as the controls say.
+  showRegions() {
+    const shown = Object.fromEntries(NAMES.map((name) => [name, this.shownAs(name)]));
+    for (const name of NAMES) {
+      this.scene.fill(name, layerOf(name, this.bits, shown, this.grid), shown[name] === "outline");
+    }
+    this.scene.refresh(this.drawing?.open || !find("#overlay").checked);
+  }
+
+  shownAs(name) {
+    if (!find(`[name=show-${name}]`)?.checked) return "off";
+    return find(`[name=outline-${name}]`).checked ? "outline" : "fill";
+  }
+
+  async setThreshold(threshold) {
+    if (threshold === null) {
+      this.bits = bitsOfLabels(this.values, facts.tissues);
+    } else {
+      this.probabilities ??= await this.readProbabilities();
+      this.bits = bitsOfProbabilities(this.probabilities, threshold);
+    }
+    this.lesions = null;
+    this.showRegions();
+    this.tellPlace();
+  }
+
+  async readProbabilities() {
+    const files = NAMES.filter((name) => `probability-${name}.nii.gz` in facts.files);
+    const images = await Promise.all(
+      files.map(async (name) => (await read(await fetchBytes(`probability-${name}.nii.gz`), name + ".nii.gz")).img),
+    );
+    return Object.fromEntries(files.map((name, at) => [name, images[at]]));
+  }
+
+  goToLargest() {
+    const voxel = largestSlice(this.bits, this.grid, AXES[this.view]);
+    if (voxel) this.scene.goToVoxel(voxel);
+    else this.scene.moved();
+  }
+
+  goToNextLesion() {
+    const least = Number(root.dataset.lesionMl);
+    this.lesions ??= lesionsOf(this.bits, this.grid).filter((one) => one.voxels * this.grid.voxelMl >= least);
+    if (!this.lesions.length) return say("no lesion");
+    this.lesion = (this.lesion + 1) % this.lesions.length;
+    const { voxel, voxels } = this.lesions[this.lesion];
+    this.scene.goToVoxel(voxel);
+    this.scene.cut(find("#cut").checked);
+    say(`lesion ${this.lesion + 1} of ${this.lesions.length}, ${(voxels * this.grid.voxelMl).toFixed(2)} mL`);
+  }
+
+  // Move by voxels as seen on the screen: right on the screen is the patient's left.
+  move(right, up, through) {
+    const axial = { axial: 1, grid: 1, render: 1 }[this.view];
+    const step = axial ? [-right, up, through] : this.view === "coronal" ? [-right, through, up] : [through, -right, up];
+    this.scene.nv.moveCrosshairInVox(...step);
+  }
+
+  setView(view) {
+    this.view = view;
+    find(`[name=view][value=${view}]`).checked = true;
+    this.scene.setView(view);
+  }
+
+  setWindowRange(image) {
+    const [low, high] = [image.global_min, image.global_max];
+    const step = (high - low) / 500 || 1;
+    Object.assign(find("#level"), { min: low, max: high, step });
+    Object.assign(find("#width"), { min: step, max: high - low, step });
+    this.tellWindow();
+  }
+
+  resetWindow() {
+    const scan = this.scene.nv.volumes[0];
+    this.scene.setWindow((scan.robust_min + scan.robust_max) / 2, scan.robust_max - scan.robust_min);
+    this.tellWindow();
+  }
+
+  tellWindow() {
+    const { cal_min: low, cal_max: high } = this.scene.nv.volumes[0];
+    find("#level").value = (low + high) / 2;
+    find("#width").value = high - low;
+    find("#window-value").textContent = `${number((low + high) / 2)} / ${number(high - low)}`;
+  }
+
+  tellPlace() {
+    const { mm } = this.scene;
+    const [x, y, z] = mm;
+    const voxel = this.grid.near(mm);
+    const at = this.grid.inFile(voxel);
+    const sides = [x < 0 ? "L" : "R", y < 0 ? "P" : "A", z < 0 ? "I" : "S"];
+    find("#place").textContent = mm.map((one, axis) => `${sides[axis]} ${Math.abs(one).toFixed(1)}`).join("  ") + " mm";
+    find("#place").dataset.mm = mm.map((one) => one.toFixed(3)).join(",");
+    find("#label").textContent = at < 0 ? "outside" : this.labelAt(voxel, at);
+    const scan = this.scene.nv.volumes[0];
+    find("#value").textContent = at < 0 ? "" : `${find(`[name=modality]:checked`).dataset.label} ${number(scan.getValue(...voxel))}`;
+    if (document.activeElement !== find("#go-to")) find("#go-to").value = mm.map((one) => one.toFixed(1)).join(", ");
+  }
+
+  labelAt(voxel, at) {
+    let value = labelsOfBits([this.bits[at]], facts.tissues)[0];
+    if (this.drawing?.open) value = this.scene.nv.drawBitmap[voxel[0] + this.grid.size[0] * (voxel[1] + this.grid.size[1] * voxel[2])];
+    return facts.tissues.find((one) => one.value === value)?.name ?? "no tumour";
+  }
+
+  correct() {
+    this.drawing = new Drawing(this.scene, this.grid, facts.tissues, this.labelBytes);
+    this.drawing.begin(labelsOfBits(this.bits, facts.tissues));
+    this.showRegions();
+    this.drawing.take(this.penOf());
+    root.dataset.drawing = "true";
+    find("#drawing").hidden = false;
+    canvas.focus();
+  }
+
+  penOf() {
+    const { value } = find("[name=pen]:checked");
+    return value === "move" ? null : Number(value);
+  }
+
+  stopCorrecting() {
+    this.drawing.end();
+    find("#drawing").hidden = true;
+    delete root.dataset.drawing;
+    this.showRegions();
+  }
+
+  async save() {
+    const button = find("#save");
+    button.disabled = true;
+    say("saving the correction");
+    try {
+      const comment = new URLSearchParams({ comment: find("#comment").value });
+      const answer = await fetch(`${root.dataset.result}/correction?${comment}`, {
+        method: "PUT",
+        headers: { "Content-Type": "application/gzip", "X-CSRF-Token": document.querySelector("[name=csrf-token]").content },
+        body: await this.drawing.file(),
+      });
+      if (!answer.ok) throw new Error((await answer.json()).message);
+      location.hash = `at=${this.scene.mm.map((one) => one.toFixed(3)).join(",")}`;
+      location.reload();
+    } catch (error) {
+      button.disabled = false;
+      say(`not saved: ${error.message}`);
+    }
+  }
+}
+
+function number(value) {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2);
+}
+
+async function fetchBytes(name) {
+  const answer = await fetch(facts.files[name].url);
+  if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
+  return answer.arrayBuffer();
+}
+
+function tie(viewer) {
+  const on = (selector, event, act) => all(selector).forEach((one) => one.addEventListener(event, () => act(one)));
+  on("[name=modality]", "change", (one) => viewer.showScan(one.value));
+  on("[name=view]", "change", (one) => viewer.setView(one.value));
+  on("#largest", "click", () => viewer.goToLargest());
+  on("#next", "click", () => viewer.goToNextLesion());
+  on("#cut", "change", (one) => viewer.scene.cut(one.checked));
+  on("#level, #width", "input", () => {
+    viewer.scene.setWindow(Number(find("#level").value), Number(find("#width").value));
+    viewer.tellWindow();
+  });
+  on("#window-reset", "click", () => viewer.resetWindow());
+  on("#opacity", "input", (one) => setOpacity(viewer, Number(one.value)));
+  on("#overlay, [name^=show-], [name^=outline-]", "change", () => viewer.showRegions());
+  on("#threshold", "input", (one) => {
+    find("#threshold-value").textContent = `${Math.round(100 * one.value)} %`;
+    return viewer.setThreshold(Number(one.value));
+  });
+  on("#threshold-reset", "click", () => {
+    find("#threshold-value").textContent = "as the model decided";
+    return viewer.setThreshold(null);
+  });
+  on("#labels", "change", async (one) => {
+    await viewer.takeLabels(await fetchBytes(one.value));
+    await viewer.setThreshold(null);
+  });
+  on("#go-to", "change", (one) => {
+    const typed = one.value.split(/[\s,;]+/).filter(Boolean).map(Number);
+    if (typed.length === 3 && typed.every(Number.isFinite)) viewer.scene.goTo(typed);
+  });
+  on("#correct", "click", () => (viewer.drawing?.open ? viewer.stopCorrecting() : viewer.correct()));
+  on("[name=pen]", "change", () => viewer.drawing.take(viewer.penOf()));
+  on("#pen-size", "input", (one) => viewer.drawing.setSize(Number(one.value)));
+  on("#paint", "click", () => viewer.drawing.paint());
+  on("#undo", "click", () => viewer.drawing.undo());
+  on("#cancel", "click", () => viewer.stopCorrecting());
+  on("#save", "click", () => viewer.save());
+}
+
+function setOpacity(viewer, opacity) {
+  find("#opacity").value = opacity;
+  viewer.scene.setOpacity(opacity);
+  if (viewer.drawing?.open) viewer.scene.nv.setDrawOpacity(opacity);
+}
+
+function flip(selector) {
+  const boxes = all(selector).filter((box) => !box.disabled);
+  for (const box of boxes) box.checked = !box.checked;
+  boxes[0]?.dispatchEvent(new Event("change"));
+}
+
+function keysOf(viewer) {
+  const views = Object.keys(VIEWS);
+  const drawing = (act) => () => viewer.drawing?.open && act(viewer.drawing);
+  const keys = {
+    ArrowLeft: () => viewer.move(-1, 0, 0),
+    ArrowRight: () => viewer.move(1, 0, 0),
+    ArrowUp: () => viewer.move(0, 1, 0),
+    ArrowDown: () => viewer.move(0, -1, 0),
+    PageUp: () => viewer.move(0, 0, 1),
+    PageDown: () => viewer.move(0, 0, -1),
+    l: () => viewer.goToLargest(),
+    n: () => viewer.goToNextLesion(),
+    v: () => viewer.setView(views[(views.indexOf(viewer.view) + 1) % views.length]),
+    w: () => flip("[name=show-WT]"),
+    c: () => flip("[name=show-TC]"),
+    e: () => flip("[name=show-ET]"),
+    o: () => flip("[name^=outline-]"),
+    h: () => flip("#overlay"),
+    "+": () => setOpacity(viewer, Math.min(1, viewer.scene.opacity + 0.1)),
+    "-": () => setOpacity(viewer, Math.max(0, viewer.scene.opacity - 0.1)),
+    d: () => find("#correct")?.click(),
+    Enter: drawing((one) => one.paint()),
+    u: drawing((one) => one.undo()),
+    "?": () => (find("#keys").open = !find("#keys").open),
+  };
+  all("[name=modality]").forEach((one, at) => (keys[at + 1] = () => one.disabled || viewer.showScan(one.value)));
+  return keys;
+}
+
+const viewer = new Viewer();
+canvas.viewer = viewer;
+try {
+  await viewer.open();
+  tie(viewer);
+  listen(canvas, keysOf(viewer));
+  root.dataset.ready = "true";
+  await viewer.fetchOthers();
+} catch (error) {
+  say(`The viewer could not open: ${error.message}`);
+  root.dataset.failed = "true";
+}
