@@ -36,8 +36,8 @@ def agreement_chart(first: Sequence[float], second: Sequence[float], found: Blan
         if value is not None:
             drawn += rule.format(_LEFT, y_of(value), _WIDTH - _RIGHT, "#57606a", dashes)
     drawn += Markup("").join(dot.format(x_of(x), y_of(y), colour(region)) for x, y in points)
-    drawn += text.format(_LEFT - 5, _TOP + 8, "end", f"{high:.3g}") + text.format(
-        _LEFT - 5, float(_HEIGHT - _LOW), "end", f"{low:.3g}"
+    drawn += text.format(_LEFT - 5, _TOP + 8, "end", f"{high:.2g}") + text.format(
+        _LEFT - 5, float(_HEIGHT - _LOW), "end", f"{low:.2g}"
     )
     drawn += text.format(_LEFT, _HEIGHT - 8.0, "start", "0") + text.format(
         _WIDTH - _RIGHT, _HEIGHT - 8.0, "end", f"mean {wide:.3g} mL"

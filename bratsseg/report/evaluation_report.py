@@ -138,7 +138,9 @@ def _finite(value: float) -> float | None:
 def _number(value: float | None) -> str:
     if value is None or math.isnan(value):
         return "–"
-    return f"{value:.2e}" if 0 < abs(value) < 0.0005 else f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+    if abs(value) < 1e-12:  # what summing leaves of nothing
+        return "0.000"
+    return f"{value:.2e}" if abs(value) < 0.0005 else f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
 def _spread(found: Spread) -> str:
