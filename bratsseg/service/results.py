@@ -12,6 +12,7 @@ from bratsseg.exchange import labels_of
 from bratsseg.report.run import PICTURE, SHEET
 from bratsseg.service.context import Context
 from bratsseg.service.models import model_facts
+from bratsseg.service.pictures import FILES as PICTURE_FILES
 from bratsseg.service.records import InstalledModel, Patient, Result, Review, Study
 from bratsseg.service.refusal import not_found
 from bratsseg.service.settings import Settings
@@ -64,7 +65,9 @@ def current_measures(result: Result) -> dict[str, Any]:
 def result_files(settings: Settings, study: Study, result: Result) -> dict[str, Path]:
     """Every file of a result by its public name; names that we invented, so that none tells who the patient is."""
     folder, stem = result_folder(settings, result), result.study_id
-    files = {f"{file.role}.nii.gz": settings.studies / study.id / file.file for file in study.files}
+    files = {file.file: settings.studies / study.id / file.file for file in study.files}
+    if study.kind == "picture":
+        files |= {name: folder / written for name, written in PICTURE_FILES.items()}
     files |= {
         "labels.nii.gz": folder / f"{stem}_seg.nii.gz",
         "segmentation.seg.nrrd": folder / f"{stem}.seg.nrrd",
@@ -107,6 +110,7 @@ def result_facts(context: Context, session: Session, result: Result) -> dict[str
         "largest_slice": measures["largest_slice"],
         "flags": list(record.warnings),
         "not_assessable": {str(region): why for region, why in record.unanswered().items()},
+        "picture": measures.get("picture"),
         "facts": record.facts,
         "seconds": record.seconds,
         "model": {

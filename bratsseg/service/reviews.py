@@ -18,15 +18,15 @@ from bratsseg.report.cohort import MEASURES
 from bratsseg.report.run import report_case
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import note
+from bratsseg.service.cases import case_of
 from bratsseg.service.context import Context
 from bratsseg.service.records import Result, Review, Study, new_id
 from bratsseg.service.refusal import Refusal, of_error
 from bratsseg.service.results import find_result, record_of
-from bratsseg.study.case import Case, VolumeSource
+from bratsseg.study.case import VolumeSource
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
-from bratsseg.study.modality import Modality
 from bratsseg.study.reading import read_study, read_volume
 from bratsseg.study.record import CaseRecord, hash_or_none
 from bratsseg.study.regions import Region
@@ -58,12 +58,14 @@ def add_correction(context: Context, visitor: Visitor, result_id: str, content: 
     with context.store.reading() as session:
         result = find_result(session, result_id)
         study = session.get_one(Study, result.study_id)
+    if study.kind == "picture":
+        raise Refusal(422, "invalid", "the outlines of a picture cannot be drawn over; accept or reject them")
     record = record_of(context.settings, result)
     review = _review(visitor, result, "correct", comment)
     room = context.settings.corrections / review.id
     room.mkdir(mode=0o700)
     try:
-        scans = _scans(context, study)
+        scans = read_study(case_of(study, context.settings.studies / study.id))
         label_map = _read_drawing(room / "drawing.nii.gz", content, scans.reference, record)
         _write(room, label_map, scans, record)
         review.measures = json.loads((room / f"{record.stem}{MEASURES}").read_text(encoding="utf-8"))
@@ -90,13 +92,6 @@ def _review(visitor: Visitor, result: Result, decision: str, comment: str) -> Re
         decision=decision,
         comment=comment.strip(),
     )
-
-
-def _scans(context: Context, study: Study) -> Scans:
-    room = context.settings.studies / study.id
-    sources = {Modality(file.role): VolumeSource(room / file.file) for file in study.files if file.role != "mask"}
-    mask = next((room / file.file for file in study.files if file.role == "mask"), None)
-    return read_study(Case(study.id, sources, mask=mask))
 
 
 def _read_drawing(path: Path, content: bytes, like: Volume, record: CaseRecord) -> LabelMap:

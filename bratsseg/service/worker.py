@@ -23,11 +23,11 @@ from bratsseg.errors import BratssegError
 from bratsseg.inference import Segmenter
 from bratsseg.report.cohort import MEASURES
 from bratsseg.service import jobs
+from bratsseg.service.cases import case_of
+from bratsseg.service.pictures import finish_picture
 from bratsseg.service.records import Job, JobStatus, Result, Store, Study, WorkerState, now
 from bratsseg.service.released import announce_models, folder_of
 from bratsseg.service.settings import Settings
-from bratsseg.study.case import Case, VolumeSource
-from bratsseg.study.modality import Modality
 from bratsseg.study.record import record_path
 from bratsseg.study.regions import Region
 
@@ -88,9 +88,7 @@ class Worker:
         with self._store.reading() as session:
             study = session.get_one(Study, job.study_id)
         room, out = self._settings.studies / study.id, self._settings.results / job.id
-        sources = {Modality(file.role): VolumeSource(room / file.file) for file in study.files if file.role != "mask"}
-        mask = next((room / file.file for file in study.files if file.role == "mask"), None)
-        case = Case(study.id, sources, mask=mask, layout="service")
+        case = case_of(study, room)
 
         def on_stage(_: str, stage: str) -> None:
             reached = jobs.tell_stage(self._store, job, stage, _REACHED.get(stage, 0.0))
@@ -106,6 +104,8 @@ class Worker:
             self._fail(job, outcome.code, outcome.reason, again=outcome.status == "failed")
             return
         measures = json.loads((out / study.id / f"{study.id}{MEASURES}").read_text(encoding="utf-8"))
+        if study.kind == "picture":
+            measures["picture"] = finish_picture(room, out / study.id, measures)
         with self._store.writing() as session:
             if jobs.end(session, job, JobStatus.DONE):
                 session.add(_result(job, record, measures))

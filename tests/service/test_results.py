@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
 from bratsseg.service.worker import verdict_of
 from tests.service.conftest import OBLIQUE, accept, finish
@@ -167,3 +169,38 @@ def test_three_verdicts_and_a_speck_is_no_finding():
     assert verdict(True, 1) == "finding"
     assert verdict(True, 0) == "none_found"
     assert verdict(False, None) == "not_assessable"
+
+
+def test_a_picture_is_measured_in_pixels_and_never_in_mm(seed, tmp_path):
+    import json
+    import shutil
+
+    from bratsseg.inference.model import SHIPPED
+    from bratsseg.service.accounts.roles import Role
+    from bratsseg.service.released import announce_models
+    from tests.service.conftest import Site, make_settings
+
+    model = tmp_path / "of-pictures"
+    model.mkdir()
+    facts = json.loads((SHIPPED / "flair-threshold" / "model.json").read_text())
+    facts["name"] = "of-pictures"
+    facts["preparation"] |= {"subject": "picture", "normalisation": "zscore-picture"}
+    (model / "model.json").write_text(json.dumps(facts))
+    site = Site(make_settings(shutil.copytree(seed, tmp_path / "data"), models=(str(model),)))
+    announce_models(site.context.store, site.settings)
+    client = site.client(Role.RADIOLOGIST)
+    out, pixels = io.BytesIO(), np.where(np.hypot(*(np.indices((64, 64)) - 32)) < 25, 90, 0)
+    pixels[pixels > 0] += np.arange(np.count_nonzero(pixels)) % 14
+    pixels[20:30, 30:42] = 220
+    Image.fromarray(pixels.astype(np.uint8)).save(out, "TIFF")
+    job = finish(site, client, accept(client, {"slice.tif": out.getvalue()}).json()["job_id"])
+    assert job["status"] == "done", job["reason"]
+    result = client.get(f"/api/v1/results/{job['result_id']}").json()
+    assert result["picture"] == {"pixels": 120, "of": 4096, "percent": 2.93}
+    assert result["regions"]["WT"]["volume_ml"] is None
+    assert {"picture.png", "mask.png", "overlay.png", "heatmap.png"} <= result["files"].keys()
+    shown = Image.open(io.BytesIO(fetch(client, job["result_id"], "overlay.png")))
+    assert shown.getpixel((30, 20)) == (86, 180, 233)
+    assert shown.getpixel((36, 25)) == (255, 255, 255)
+    assert "mL" not in client.get(f"/results/{job['result_id']}").text.partition("<main")[2].partition("<footer")[0]
+    site.context.store.close()

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import note
 from bratsseg.service.context import Context
+from bratsseg.service.intake.pictures import keep_picture
 from bratsseg.service.intake.pieces import close_upload, find_upload, upload_folder
 from bratsseg.service.intake.scans import IGNORE, MASK, ROLES, check_study
 from bratsseg.service.jobs import enqueue
@@ -148,20 +149,27 @@ def _no_job() -> Job:
 
 
 def _keep(role: str, path: Path, room: Path) -> StudyFile:
-    """Copy a file into the study's room under our own name, NIfTI always gzipped."""
+    """Copy a file into the study's room under our own name: NIfTI always gzipped, a picture as PNG of its pixels."""
     room.mkdir(exist_ok=True, mode=0o700)
-    kept = room / (role if role == PICTURE else f"{role}.nii.gz")
+    kept = room / ("picture.png" if role == PICTURE else f"{role}.nii.gz")
+    if role == PICTURE:
+        keep_picture(path, kept)
+    else:
+        _keep_packed(path, kept)
+    with kept.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return StudyFile(role=role, file=kept.name, sha256=digest, size=kept.stat().st_size)
+
+
+def _keep_packed(path: Path, kept: Path) -> None:
     with path.open("rb") as source:
         packed = source.read(2) == b"\x1f\x8b"
         source.seek(0)
-        if packed or role == PICTURE:
+        if packed:
             with kept.open("xb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
         else:
             kept.write_bytes(igzip.compress(source.read(), 1, mtime=0))
-    with kept.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return StudyFile(role=role, file=kept.name, sha256=digest, size=kept.stat().st_size)
 
 
 def _fingerprint(files: list[StudyFile]) -> str:
