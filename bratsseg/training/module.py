@@ -101,7 +101,8 @@ class SegmentationModule(pl.LightningModule):
                 )
 
     def mean_loss(self) -> float:
-        """Mean loss of the epoch over all processes."""
+        """Mean loss of the epoch over all processes, all of them numbers; before the epoch's checkpoint is written."""
+        self.look_at_losses()
         total = torch.stack(self._losses).double().mean() if self._losses else torch.tensor(math.nan)
         return float(self.trainer.strategy.reduce(total, reduce_op="mean"))
 
@@ -115,6 +116,7 @@ class SegmentationModule(pl.LightningModule):
         """Forget the last scores."""
         self.look_at_losses()
         self.case_scores = {}
+        torch.backends.cudnn.benchmark = False  # every case has a size of its own
 
     def validation_step(self, case: tuple[str, Tensor, Tensor], _: int) -> None:
         """Scores of one whole case."""
@@ -124,6 +126,7 @@ class SegmentationModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Put the scores of all processes together; lower the learning rate when they stopped rising."""
+        torch.backends.cudnn.benchmark = True
         self.case_scores = gather(self.case_scores)
         self.scores = means(self.case_scores.values(), self.experiment.score_names)
         if self._plateau:

@@ -13,7 +13,7 @@ import torch
 from lightning import pytorch as pl
 from lightning.pytorch.strategies import DDPStrategy
 
-from bratsseg.errors import ModelError, TrainingError
+from bratsseg.errors import ConfigError, ModelError, TrainingError
 from bratsseg.inference.model import ModelFolder
 from bratsseg.network import load_pretrained
 from bratsseg.training.checkpoint import Checkpoints
@@ -69,6 +69,11 @@ def _finished(experiment: Experiment, run: Path, checkpoint: dict[str, Any]) -> 
     """Make the log agree with the checkpoint; True when there is nothing left to do."""
     trainer = experiment.trainer
     steps = int(checkpoint["global_step"])
+    if steps % trainer.epoch_steps:
+        raise ConfigError(
+            f"run {run}: stands at step {steps}, which must be the end of an epoch, and an epoch is "
+            f"{trainer.epoch_steps} steps now; a run of less than one epoch cannot be lengthened, give another folder"
+        )
     if is_first_process():
         cut_log(run / LOG, steps // trainer.epoch_steps)
     judged = Checkpoints(run, trainer.patience)

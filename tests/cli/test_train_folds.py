@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -13,12 +14,13 @@ from bratsseg.cli.main import app
 from bratsseg.config import read_config
 from bratsseg.errors import ConfigError, ModelError
 from bratsseg.training.experiment import Experiment
+from bratsseg.training.folder import LAST
 from bratsseg.training.run import train
 
 LGG = Path(__file__).resolve().parents[2] / "configs" / "training" / "unet2d_lgg.yaml"
 SMALL = (
     "network.widths=[4,8]", "preparation.plane_size=[32,32]", "windows.size=[32,32]", "trainer.max_steps=2",
-    "trainer.batch_size=2", "trainer.precision=32-true", "trainer.accelerator=cpu", "data.workers=0",
+    "trainer.steps_per_epoch=2", "trainer.batch_size=2", "trainer.precision=32-true", "trainer.accelerator=cpu", "data.workers=0",
 )  # fmt: skip
 
 
@@ -79,6 +81,7 @@ def test_a_run_goes_on_where_its_data_moved_and_is_refused_other_cases(pictures:
     train(experiment(pictures), tmp_path / "run")
     moved = pictures.rename(tmp_path / "moved")
     train(experiment(moved, "trainer.max_steps=4", "data.split.folds=5"), tmp_path / "run")
+    assert torch.load(tmp_path / "run" / LAST, weights_only=True)["global_step"] == 4
     (moved / "TCGA_HT_0003_19970101").rename(tmp_path / "TCGA_HT_0003_19970101")
     with pytest.raises(ConfigError, match="TCGA_HT_0003_19970101 is gone"):
         train(experiment(moved, "trainer.max_steps=6"), tmp_path / "run")
@@ -91,6 +94,6 @@ def test_fine_tuning_starts_from_the_released_weights(pictures: Path, tmp_path: 
     made = runner.invoke(app, ["release", str(tmp_path / "run"), "--name", "base", "--out", str(tmp_path / "base")])
     assert made.exit_code == 0, made.output
     start = f"trainer.init_from={tmp_path / 'base'}"
-    train(read_config(Experiment, LGG, [*plan, start, "trainer.max_steps=1"]), tmp_path / "tuned")
+    train(read_config(Experiment, LGG, [*plan, start]), tmp_path / "tuned")
     with pytest.raises(ModelError, match=r"data.modalities must be the model's, t1n, flair, t1c"):
         train(read_config(Experiment, LGG, [*plan, start, "data.modalities=[flair,t1n,t1c]"]), tmp_path / "other")
