@@ -1,1 +1,1 @@
-"""Training: experiments on scans or synthetic patients. Lightning is imported only here, and only when training starts."""
+"""Training: experiments on scans or synthetic patients. Lightning is imported only here, and when training starts."""

@@ -20,7 +20,8 @@ from bratsseg.training.run import train
 LGG = Path(__file__).resolve().parents[2] / "configs" / "training" / "unet2d_lgg.yaml"
 SMALL = (
     "network.widths=[4,8]", "preparation.plane_size=[32,32]", "windows.size=[32,32]", "trainer.max_steps=2",
-    "trainer.steps_per_epoch=2", "trainer.batch_size=2", "trainer.precision=32-true", "trainer.accelerator=cpu", "data.workers=0",
+    "trainer.steps_per_epoch=2", "trainer.batch_size=2", "trainer.precision=32-true", "trainer.accelerator=cpu",
+    "data.workers=0",
 )  # fmt: skip
 
 
