@@ -83,10 +83,12 @@ def test_a_recipe_trains(path: Path, picture_folder: Path, tmp_path: Path) -> No
 
 
 def in_small(full: Experiment, picture_folder: Path) -> tuple[str, ...]:
-    """Data that is made, the smallest window that the network takes, and a quarter of its width."""
+    """Data that is made, the smallest window that the network takes (one box a step), and a quarter of its width."""
     side = smallest_side(full.network)
     sides = ",".join([str(side)] * (2 if full.windows.kind == "slabs" else 3))
     overrides = [f"windows.size=[{sides}]", *quarter_width(full.network)]
+    if full.windows.kind == "boxes":
+        overrides.append("trainer.batch_size=1")
     if full.preparation.plane_size is not None:
         overrides.append(f"preparation.plane_size=[{side},{side}]")
     if full.preparation.subject == "picture":
