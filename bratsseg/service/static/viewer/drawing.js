@@ -3,7 +3,7 @@
 export class Drawing {
   // `source` are the bytes of the label map that is corrected: its header goes with what is saved, so it lies at the same mm.
   constructor(scene, grid, tissues, source) {
-    Object.assign(this, { scene, grid, tissues, source, pen: 0, size: 3, open: false });
+    Object.assign(this, { scene, grid, tissues, source, pen: 0, size: 3, open: false, strokes: 0 });
   }
 
   // Begin with label values in file order.
@@ -24,6 +24,7 @@ export class Drawing {
     nv.drawAddUndoBitmap();
     nv.setDrawOpacity(this.scene.opacity);
     nv.refreshDrawing(true);
+    nv.onDrawingChanged = (act) => act === "draw" && this.keep();
     this.open = true;
   }
 
@@ -61,9 +62,21 @@ export class Drawing {
     }
     nv.drawAddUndoBitmap();
     nv.refreshDrawing(true);
+    this.keep();
+  }
+
+  get changed() {
+    return this.strokes > 0;
+  }
+
+  // Count what can be taken back; NiiVue keeps the last eight states.
+  keep() {
+    this.strokes = Math.min(this.strokes + 1, this.scene.nv.opts.maxDrawUndoBitmaps - 1);
   }
 
   undo() {
+    if (!this.strokes) return;
+    this.strokes -= 1;
     this.scene.nv.drawUndo();
   }
 

@@ -1,11 +1,12 @@
 // The viewer of one result: reads what the page was given, loads the files, and ties the controls to the scene.
 
+import { keysOf, tie } from "./controls.js";
 import { Drawing } from "./drawing.js";
 import { Grid } from "./grid.js";
 import { listen } from "./keys.js";
 import { largestSlice, lesionsOf } from "./lesions.js";
 import { bitsOfLabels, bitsOfProbabilities, labelsOfBits, layerOf, NAMES } from "./regions.js";
-import { read, Scene, VIEWS } from "./scene.js";
+import { read, Scene } from "./scene.js";
 
 const AXES = { axial: 2, coronal: 1, sagittal: 0, grid: 2, render: 2 };
 const root = document.getElementById("viewer");
@@ -73,6 +74,11 @@ class Viewer {
     this.grid = new Grid(this.labelImage);
     this.values = this.labelImage.img;
     this.bits = bitsOfLabels(this.values, facts.tissues);
+  }
+
+  async changeLabels(name) {
+    await this.takeLabels(await fetchBytes(name));
+    await this.setThreshold(null);
   }
 
   // Shown as the controls say.
@@ -181,13 +187,16 @@ class Viewer {
   }
 
   correct() {
+    if (this.drawing?.open) return;
     this.drawing = new Drawing(this.scene, this.grid, facts.tissues, this.labelBytes);
     this.drawing.begin(labelsOfBits(this.bits, facts.tissues));
     this.showRegions();
     this.drawing.take(this.penOf());
     root.dataset.drawing = "true";
     find("#drawing").hidden = false;
-    canvas.focus();
+    find("#correct").disabled = true;
+    find("#drawing").scrollIntoView({ block: "nearest" });
+    canvas.focus({ preventScroll: true });
   }
 
   penOf() {
@@ -195,9 +204,20 @@ class Viewer {
     return value === "move" ? null : Number(value);
   }
 
+  paint() {
+    this.drawing.paint();
+    this.tellPlace();
+  }
+
+  undo() {
+    this.drawing.undo();
+    this.tellPlace();
+  }
+
   stopCorrecting() {
     this.drawing.end();
     find("#drawing").hidden = true;
+    find("#correct").disabled = false;
     delete root.dataset.drawing;
     this.showRegions();
   }
@@ -214,6 +234,7 @@ class Viewer {
         body: await this.drawing.file(),
       });
       if (!answer.ok) throw new Error((await answer.json()).message);
+      this.drawing.open = false; // so that leaving is not warned of
       location.hash = `at=${this.scene.mm.map((one) => one.toFixed(3)).join(",")}`;
       location.reload();
     } catch (error) {
@@ -231,86 +252,6 @@ async function fetchBytes(name) {
   const answer = await fetch(facts.files[name].url);
   if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
   return answer.arrayBuffer();
-}
-
-function tie(viewer) {
-  const on = (selector, event, act) => all(selector).forEach((one) => one.addEventListener(event, () => act(one)));
-  on("[name=modality]", "change", (one) => viewer.showScan(one.value));
-  on("[name=view]", "change", (one) => viewer.setView(one.value));
-  on("#largest", "click", () => viewer.goToLargest());
-  on("#next", "click", () => viewer.goToNextLesion());
-  on("#cut", "change", (one) => viewer.scene.cut(one.checked));
-  on("#level, #width", "input", () => {
-    viewer.scene.setWindow(Number(find("#level").value), Number(find("#width").value));
-    viewer.tellWindow();
-  });
-  on("#window-reset", "click", () => viewer.resetWindow());
-  on("#opacity", "input", (one) => setOpacity(viewer, Number(one.value)));
-  on("#overlay, [name^=show-], [name^=outline-]", "change", () => viewer.showRegions());
-  on("#threshold", "input", (one) => {
-    find("#threshold-value").textContent = `${Math.round(100 * one.value)} %`;
-    return viewer.setThreshold(Number(one.value));
-  });
-  on("#threshold-reset", "click", () => {
-    find("#threshold-value").textContent = "as the model decided";
-    return viewer.setThreshold(null);
-  });
-  on("#labels", "change", async (one) => {
-    await viewer.takeLabels(await fetchBytes(one.value));
-    await viewer.setThreshold(null);
-  });
-  on("#go-to", "change", (one) => {
-    const typed = one.value.split(/[\s,;]+/).filter(Boolean).map(Number);
-    if (typed.length === 3 && typed.every(Number.isFinite)) viewer.scene.goTo(typed);
-  });
-  on("#correct", "click", () => (viewer.drawing?.open ? viewer.stopCorrecting() : viewer.correct()));
-  on("[name=pen]", "change", () => viewer.drawing.take(viewer.penOf()));
-  on("#pen-size", "input", (one) => viewer.drawing.setSize(Number(one.value)));
-  on("#paint", "click", () => viewer.drawing.paint());
-  on("#undo", "click", () => viewer.drawing.undo());
-  on("#cancel", "click", () => viewer.stopCorrecting());
-  on("#save", "click", () => viewer.save());
-}
-
-function setOpacity(viewer, opacity) {
-  find("#opacity").value = opacity;
-  viewer.scene.setOpacity(opacity);
-  if (viewer.drawing?.open) viewer.scene.nv.setDrawOpacity(opacity);
-}
-
-function flip(selector) {
-  const boxes = all(selector).filter((box) => !box.disabled);
-  for (const box of boxes) box.checked = !box.checked;
-  boxes[0]?.dispatchEvent(new Event("change"));
-}
-
-function keysOf(viewer) {
-  const views = Object.keys(VIEWS);
-  const drawing = (act) => () => viewer.drawing?.open && act(viewer.drawing);
-  const keys = {
-    ArrowLeft: () => viewer.move(-1, 0, 0),
-    ArrowRight: () => viewer.move(1, 0, 0),
-    ArrowUp: () => viewer.move(0, 1, 0),
-    ArrowDown: () => viewer.move(0, -1, 0),
-    PageUp: () => viewer.move(0, 0, 1),
-    PageDown: () => viewer.move(0, 0, -1),
-    l: () => viewer.goToLargest(),
-    n: () => viewer.goToNextLesion(),
-    v: () => viewer.setView(views[(views.indexOf(viewer.view) + 1) % views.length]),
-    w: () => flip("[name=show-WT]"),
-    c: () => flip("[name=show-TC]"),
-    e: () => flip("[name=show-ET]"),
-    o: () => flip("[name^=outline-]"),
-    h: () => flip("#overlay"),
-    "+": () => setOpacity(viewer, Math.min(1, viewer.scene.opacity + 0.1)),
-    "-": () => setOpacity(viewer, Math.max(0, viewer.scene.opacity - 0.1)),
-    d: () => find("#correct")?.click(),
-    Enter: drawing((one) => one.paint()),
-    u: drawing((one) => one.undo()),
-    "?": () => (find("#keys").open = !find("#keys").open),
-  };
-  all("[name=modality]").forEach((one, at) => (keys[at + 1] = () => one.disabled || viewer.showScan(one.value)));
-  return keys;
 }
 
 const viewer = new Viewer();

@@ -20,8 +20,7 @@ const OPTIONS = {
   backColor: [0, 0, 0, 1],
   clipPlaneColor: [0, 0, 0, 0],
   crosshairColor: [0.9, 0.62, 0, 0.9],
-  crosshairWidth: 1,
-  crosshairWidthUnit: "mm",
+  crosshairWidthUnit: "percent",
   crosshairGap: 8,
   fontColor: [0.85, 0.85, 0.85, 1],
   fontMinPx: 12,
@@ -42,6 +41,7 @@ export class Scene {
   }
 
   async attach(canvas) {
+    this.nv.opts.crosshairWidth = canvas.clientWidth < 600 ? 1.2 : 0.5; // about a pixel and a half
     await this.nv.attachToCanvas(canvas, false);
   }
 
