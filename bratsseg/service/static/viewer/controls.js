@@ -21,14 +21,8 @@ export function tie(viewer) {
   on("#window-reset", "click", () => viewer.resetWindow());
   on("#opacity", "input", (one) => setOpacity(viewer, Number(one.value)));
   on("#overlay, [name^=show-], [name^=outline-]", "change", () => viewer.showRegions());
-  on("#threshold", "input", (one) => {
-    find("#threshold-value").textContent = `${Math.round(100 * one.value)} %`;
-    return viewer.setThreshold(Number(one.value));
-  });
-  on("#threshold-reset", "click", () => {
-    find("#threshold-value").textContent = "as the model decided";
-    return viewer.setThreshold(null);
-  });
+  on("#threshold", "input", (one) => viewer.setThreshold(Number(one.value)));
+  on("#threshold-reset", "click", () => viewer.setThreshold(null));
   on("#labels", "change", (one) => viewer.changeLabels(one.value));
   on("#go-to", "change", (one) => {
     const typed = one.value.split(/[\s,;]+/).filter(Boolean).map(Number);

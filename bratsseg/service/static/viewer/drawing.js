@@ -1,5 +1,7 @@
 // Correcting: a drawing over the scan, in label values, saved as the result's own NIfTI file with other voxels.
 
+import { pack, unpack } from "./nifti.js";
+
 export class Drawing {
   // `source` are the bytes of the label map that is corrected: its header goes with what is saved, so it lies at the same mm.
   constructor(scene, grid, tissues, source) {
@@ -89,17 +91,8 @@ export class Drawing {
 
   // Gzipped NIfTI: the source's header, the drawing's voxels.
   async file() {
-    const plain = new Uint8Array(await through(new DecompressionStream("gzip"), this.source));
-    const header = new DataView(plain.buffer);
-    if (header.getInt32(0, true) !== 348 || header.getInt16(70, true) !== 2) {
-      throw new Error("the label map is not a little-endian NIfTI-1 file of bytes; correct it in another program");
-    }
-    const first = header.getFloat32(108, true);
-    this.grid.each((file, ras) => (plain[first + file] = this.scene.nv.drawBitmap[ras]));
-    return through(new CompressionStream("gzip"), plain);
+    const { plain, values } = await unpack(this.source);
+    this.grid.each((file, ras) => (values[file] = this.scene.nv.drawBitmap[ras]));
+    return pack(plain);
   }
-}
-
-function through(stream, bytes) {
-  return new Response(new Blob([bytes]).stream().pipeThrough(stream)).arrayBuffer();
 }

@@ -5,7 +5,8 @@ import { Drawing } from "./drawing.js";
 import { Grid } from "./grid.js";
 import { listen } from "./keys.js";
 import { largestSlice, lesionsOf } from "./lesions.js";
-import { bitsOfLabels, bitsOfProbabilities, labelsOfBits, layerOf, NAMES } from "./regions.js";
+import { unpack } from "./nifti.js";
+import { bitsOfLabels, bitsOfProbabilities, indicesOf, labelsOfBits, layerOf, NAMES } from "./regions.js";
 import { read, Scene } from "./scene.js";
 
 const AXES = { axial: 2, coronal: 1, sagittal: 0, grid: 2, render: 2 };
@@ -32,11 +33,12 @@ class Viewer {
     const start = modalities.includes("flair") ? "flair" : first;
     const [, bytes] = await Promise.all([this.scan(start), fetchBytes(find("#labels").value)]);
     await this.takeLabels(bytes);
-    this.scene.makeLayers(NAMES.map((name) => ({ name, colour: facts.regions[name].colour })), this.labelImage);
+    const regions = NAMES.filter((name) => find(`[name=show-${name}]`));
+    this.scene.makeLayers(regions.map((name) => ({ name, colour: facts.regions[name].colour })), this.labelImage);
+    this.fillLayers();
     this.scene.nv.onLocationChange = () => this.tellPlace();
     this.scene.nv.onIntensityChange = () => this.tellWindow();
     await this.showScan(start);
-    this.showRegions();
     this.start();
     say("");
   }
@@ -73,7 +75,13 @@ class Viewer {
     this.labelImage = await read(bytes, "labels.nii.gz");
     this.grid = new Grid(this.labelImage);
     this.values = this.labelImage.img;
-    this.bits = bitsOfLabels(this.values, facts.tissues);
+    this.takeBits(bitsOfLabels(this.values, facts.tissues));
+  }
+
+  takeBits(bits) {
+    this.bits = bits;
+    this.indices = indicesOf(bits);
+    this.lesions = null;
   }
 
   async changeLabels(name) {
@@ -83,11 +91,16 @@ class Viewer {
 
   // Shown as the controls say.
   showRegions() {
+    this.fillLayers();
+    this.scene.refresh();
+  }
+
+  fillLayers() {
     const shown = Object.fromEntries(NAMES.map((name) => [name, this.shownAs(name)]));
-    for (const name of NAMES) {
-      this.scene.fill(name, layerOf(name, this.bits, shown, this.grid), shown[name] === "outline");
+    for (const { name } of this.scene.layers) {
+      this.scene.fill(name, layerOf(name, this.bits, this.indices, shown, this.grid), shown[name] === "outline");
     }
-    this.scene.refresh(this.drawing?.open || !find("#overlay").checked);
+    this.scene.hide(this.drawing?.open || !find("#overlay").checked);
   }
 
   shownAs(name) {
@@ -97,20 +110,20 @@ class Viewer {
 
   async setThreshold(threshold) {
     if (threshold === null) {
-      this.bits = bitsOfLabels(this.values, facts.tissues);
+      this.takeBits(bitsOfLabels(this.values, facts.tissues));
     } else {
       this.probabilities ??= await this.readProbabilities();
-      this.bits = bitsOfProbabilities(this.probabilities, threshold);
+      this.takeBits(bitsOfProbabilities(this.probabilities, threshold));
     }
-    this.lesions = null;
     this.showRegions();
     this.tellPlace();
+    if (find("#threshold")) find("#threshold-value").textContent = threshold === null ? "as saved" : `${Math.round(100 * threshold)} %`;
   }
 
   async readProbabilities() {
     const files = NAMES.filter((name) => `probability-${name}.nii.gz` in facts.files);
     const images = await Promise.all(
-      files.map(async (name) => (await read(await fetchBytes(`probability-${name}.nii.gz`), name + ".nii.gz")).img),
+      files.map(async (name) => (await unpack(await fetchBytes(`probability-${name}.nii.gz`))).values),
     );
     return Object.fromEntries(files.map((name, at) => [name, images[at]]));
   }
@@ -168,11 +181,9 @@ class Viewer {
 
   tellPlace() {
     const { mm } = this.scene;
-    const [x, y, z] = mm;
     const voxel = this.grid.near(mm);
     const at = this.grid.inFile(voxel);
-    const sides = [x < 0 ? "L" : "R", y < 0 ? "P" : "A", z < 0 ? "I" : "S"];
-    find("#place").textContent = mm.map((one, axis) => `${sides[axis]} ${Math.abs(one).toFixed(1)}`).join("  ") + " mm";
+    find("#place").textContent = `RAS ${mm.map((one) => one.toFixed(1)).join("  ")} mm`;
     find("#place").dataset.mm = mm.map((one) => one.toFixed(3)).join(",");
     find("#label").textContent = at < 0 ? "outside" : this.labelAt(voxel, at);
     const scan = this.scene.nv.volumes[0];

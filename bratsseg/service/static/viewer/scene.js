@@ -38,19 +38,18 @@ export class Scene {
     this.nv = new Niivue(OPTIONS);
     this.layers = [];
     this.opacity = 0.5;
+    this.hidden = false;
   }
 
   async attach(canvas) {
-    this.nv.opts.crosshairWidth = canvas.clientWidth < 600 ? 1.2 : 0.5; // about a pixel and a half
+    this.nv.opts.crosshairWidth = canvas.clientWidth < 600 ? 1.2 : 0.35; // about a pixel and a half
     await this.nv.attachToCanvas(canvas, false);
   }
 
   // Show a scan below the layers. Every scan of a study lies on one grid, so the crosshair stays where it is.
   showScan(image) {
-    this.nv.volumes = [image, ...this.layers];
-    this.nv.back = image;
-    this.nv.overlays = this.layers;
-    this.nv.updateGLVolume();
+    this.scan = image;
+    this.refresh();
   }
 
   // A layer for each region {name, colour}, on the grid of `like`.
@@ -61,19 +60,24 @@ export class Scene {
       const [R, G, B] = colour.map((value, channel) => [regions[0].colour[channel], value]);
       this.nv.addColormap(`region-${name}`, { R, G, B, A: [0, 255], I: [0, 255] });
       layer.name = name;
-      layer.img = new Uint8Array(like.img.length);
       Object.assign(layer.hdr, { datatypeCode: 2, numBitsPerVoxel: 8, scl_slope: 1, scl_inter: 0 });
       Object.assign(layer, { colormap: `region-${name}`, colorbarVisible: false });
       Object.assign(layer, { cal_min: 0, cal_max: 1, global_min: 0, global_max: 1, robust_min: 0, robust_max: 1 });
+      layer.img = null;
       return layer;
     });
   }
 
-  // Put voxels (0 or 1 in file order) into a layer.
+  // Put voxels (0 or 1 in file order, or null for none) into a layer; drawn by the next refresh.
   fill(name, voxels, outlined) {
     const layer = this.layers.find((one) => one.name === name);
     layer.img = voxels;
     layer.outlined = outlined;
+  }
+
+  // Hide or show all layers; drawn by the next refresh.
+  hide(hidden) {
+    this.hidden = hidden;
   }
 
   setOpacity(opacity) {
@@ -81,11 +85,22 @@ export class Scene {
     this.refresh();
   }
 
-  // Hidden layers stay in memory and are not drawn.
-  refresh(hidden = this.hidden) {
-    this.hidden = hidden;
-    for (const layer of this.layers) layer.opacity = hidden ? 0 : layer.outlined ? Math.max(this.opacity, 0.9) : this.opacity;
-    this.nv.updateGLVolume();
+  // Give NiiVue the scan and the layers that have something to show: each costs a pass over the whole volume, the scan
+  // the longest, so it is left alone when it has not changed.
+  refresh() {
+    const layers = this.layers.filter((layer) => layer.img);
+    for (const layer of layers) {
+      const opacity = layer.outlined ? Math.max(this.opacity, 0.9) : this.opacity;
+      layer.opacity = this.hidden ? 0 : opacity;
+    }
+    const drawn = this.nv.back === this.scan && layers.length > 0;
+    this.nv.volumes = [this.scan, ...layers];
+    this.nv.back = this.scan;
+    this.nv.overlays = layers;
+    if (!drawn) return this.nv.updateGLVolume();
+    this.nv.refreshColormaps();
+    layers.forEach((layer, at) => this.nv.refreshLayers(layer, at + 1));
+    this.nv.drawScene();
   }
 
   setWindow(level, width) {
