@@ -79,14 +79,24 @@ def _score(folds: Sequence[Fold], out: Path) -> bool:
     facts |= {
         "experiment": folds[0].experiment.name,
         "split_sha256": {fold.run.name: fold.split_sha256 for fold in folds},
+        "weights": _chosen(folds[0]),
         "vol_dice_over_patients": intervals,
     }
     write_json(out / SUMMARY, facts)
     typer.echo(report(evaluation, summary))
     for region, interval in intervals.items():
         typer.echo(_line(region, interval))
+    typer.echo(f"weights: {_chosen(folds[0])}")
     typer.echo(f"scores: {out / SCORES}  summary: {out / SUMMARY}")
     return evaluation.complete
+
+
+def _chosen(fold: Fold) -> str:
+    """How a fold's weights were chosen: where its own held-out cases chose them, their scores flatter."""
+    plan = fold.experiment.trainer
+    if plan.validate_every >= plan.epochs:
+        return "of the last epoch; the held-out cases chose nothing"
+    return "of the epoch that the held-out cases scored best: expect a little less on cases that chose nothing"
 
 
 def _line(region: str, interval: Any) -> str:
