@@ -104,7 +104,8 @@ def _remarks(evaluation: Evaluation, summary: Summary) -> list[str]:
                 f" ({absent.cases + absent.undefined} cases)"
             )
         if numbers.hd95_mm.undefined:
-            lines.append(f"{region}: HD95 undefined in {numbers.hd95_mm.undefined} cases: one side is empty, or pictures")
+            undefined = numbers.hd95_mm.undefined
+            lines.append(f"{region}: HD95 undefined in {undefined} cases, where one side is empty or pixels have no size")
         if numbers.not_assessable:
             lines.append(f"{region}: not assessable in {numbers.not_assessable} cases, left out of its numbers")
     lines += [f"warning: {warning}" for warning in evaluation.warnings[:10]]
