@@ -105,7 +105,7 @@ def _remarks(evaluation: Evaluation, summary: Summary) -> list[str]:
             )
         if numbers.hd95_mm.undefined:
             undefined = numbers.hd95_mm.undefined
-            lines.append(f"{region}: HD95 undefined in {undefined} cases, where one side is empty or pixels have no size")
+            lines.append(f"{region}: HD95 undefined in {undefined} cases: one side empty, or pixels without size")
         if numbers.not_assessable:
             lines.append(f"{region}: not assessable in {numbers.not_assessable} cases, left out of its numbers")
     lines += [f"warning: {warning}" for warning in evaluation.warnings[:10]]
