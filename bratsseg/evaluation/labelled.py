@@ -18,6 +18,7 @@ from bratsseg.study.layout.listing import list_images
 from bratsseg.study.layout.roles import Role, key_of, role_of, says_something, stem_of
 from bratsseg.study.modality import words
 from bratsseg.study.regions import Region
+from bratsseg.study.stack import archive_of
 
 _PREDICTED = {"pred", "preds", "prediction", "predicted"}
 
@@ -74,13 +75,15 @@ def find_references(folder: Path) -> LabelFolder:
 
     Our own results are never taken for references. ``UsageError`` when there are none.
     """
-    if not folder.is_dir():
+    archive = archive_of(folder)
+    if not folder.is_dir() and archive is None:
         raise UsageError(f"{folder}: must be a folder of references, {_what_else(folder)}")
     cases = find_cases(folder)
     found = [Labelled(case.id, case.reference, case.dialect) for case in cases if case.reference is not None]
     known = {item.path for item in found}
     scans = {source.path for case in cases for source in case.sources.values()}
-    found += [item for item in _by_name(folder, scans) if item.path not in known]
+    if archive is None:  # in a zip only pictures are looked for, and those are studies
+        found += [item for item in _by_name(folder, scans) if item.path not in known]
     return _settled(folder, found, "references")
 
 

@@ -14,10 +14,12 @@ from safetensors.torch import save
 
 from bratsseg.batch import BatchOptions, read_record, segment_folder
 from bratsseg.batch.folder import BatchSummary
+from bratsseg.evaluation.folders import evaluate_folders
 from bratsseg.evaluation.labelled import find_predictions
 from bratsseg.inference import Segmenter
 from bratsseg.network import UNetConfig, build_network
 from bratsseg.study.reading import read_reference
+from bratsseg.study.regions import Region
 
 CASE = "TCGA_CS_4941_19960909"
 SIZE = (40, 32)
@@ -140,3 +142,18 @@ def test_masks_of_an_earlier_run_do_not_stay(tmp_path: Path, model: Path) -> Non
     (scans / CASE / f"{CASE}_5.tif").unlink()
     run(scans, tmp_path / "out", model)
     assert len(list((tmp_path / "out" / CASE).glob("*_mask.tif"))) == 4
+
+
+def test_masks_are_scored_against_the_zip_they_were_made_from(tmp_path: Path, model: Path) -> None:
+    scans = write_lgg(tmp_path / "kaggle_3m", 4)
+    for n in range(1, 5):
+        mask = Image.fromarray(block(n).astype(np.uint8) * np.uint8(255))
+        mask.save(scans / CASE / f"{CASE}_{n}_mask.tif")
+    with zipfile.ZipFile(tmp_path / "kaggle_3m.zip", "w") as packed:
+        for file in sorted(scans.rglob("*.tif")):
+            packed.write(file, file.relative_to(tmp_path))
+    run(tmp_path / "kaggle_3m.zip", tmp_path / "out", model)
+    found = evaluate_folders(tmp_path / "out", tmp_path / "kaggle_3m.zip")
+    whole = found.scores[CASE].regions[Region.WT]
+    assert whole.dice == 1.0
+    assert np.isnan(whole.hd95_mm), "pixels have no size"
