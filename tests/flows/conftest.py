@@ -118,8 +118,12 @@ def hashes(out: Path) -> dict[str, str]:
 
 
 def written_at(out: Path) -> dict[str, int]:
-    """When each record was written."""
-    return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/*.json")}
+    """When each record was written; asked while a run goes on, whose own folders come and go."""
+    found = {}
+    for folder in out.iterdir():
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found[folder.name] = (folder / f"{folder.name}.json").stat().st_mtime_ns
+    return found
 
 
 def strays(out: Path) -> list[str]:
