@@ -101,8 +101,8 @@ def report(
     options: argparse.Namespace, seconds: list[float], failures: Counter[str], client: Client, watch: Watch
 ) -> None:
     cuts = quantiles(seconds, n=100)
-    jobs = json.loads(get(client, "/api/v1/jobs?limit=200"))
-    states = Counter(job["state"] for job in jobs.get("items", jobs.get("jobs", [])))
+    jobs = json.loads(get(client, "/api/v1/jobs?per_page=100"))
+    states = Counter(job["status"] for job in jobs["items"])
     print(f"{options.users} users, a page each every {options.every:g} s, {options.minutes:g} minutes")
     print(f"  requests   {len(seconds)}, errors {sum(failures.values())} {dict(failures.most_common(3)) or ''}")
     print(f"  p50        {cuts[49] * 1000:6.0f} ms")
@@ -130,8 +130,8 @@ class Watch:
 
 
 def family(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    found = [int(child) for child in children.read_text().split()] if children.exists() else []
+    lists = Path(f"/proc/{pid}/task").glob("*/children")  # a child belongs to the thread that started it
+    found = [int(child) for children in lists for child in children.read_text().split()]
     return [pid, *(member for child in found for member in family(child))]
 
 
