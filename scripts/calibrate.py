@@ -25,7 +25,8 @@ from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study, Volume
-from bratsseg.synthesis.generator import SyntheticPatient, synthesize_patient
+from bratsseg.synthesis.generator import synthesize_patient
+from bratsseg.synthesis.patient import SyntheticPatient
 from bratsseg.tensors.transforms import place_back
 
 SUBSETS = (tuple(Modality), (Modality.FLAIR, Modality.T1C))
@@ -67,16 +68,21 @@ def main() -> None:
 
 def probabilities_and_truth(segmenter: Segmenter, patient: SyntheticPatient, subset: tuple[Modality, ...]) -> Case:
     """What the model says and what is true, both (3, I, J, K) in the brain box."""
-    grid = Grid.of(patient.brain.shape, np.diag([*patient.spacing, 1.0]))
-    images = patient.images.numpy()
-    volumes = {m: Volume(images[n], grid) for n, m in enumerate(Modality) if m in subset}
-    prepared = segmenter.prepare(Study("synthetic", volumes, mask=Volume(patient.brain.numpy().astype(np.uint8), grid)))
+    prepared = segmenter.prepare(study_of(patient, subset))
     logits, _ = segmenter.run(prepared)
     with torch.inference_mode():
         probabilities = place_back(logits, prepared.placement).sigmoid().numpy()
     box = prepared.placement.box
     inside = patient.brain.numpy()[box]
     return (probabilities * inside).astype(np.float16), patient.regions.numpy()[(slice(None), *box)]
+
+
+def study_of(patient: SyntheticPatient, subset: tuple[Modality, ...] = tuple(Modality)) -> Study:
+    """A synthetic patient as if it had been read from files, with some of its modalities."""
+    grid = Grid.of(patient.brain.shape, np.diag([*patient.spacing, 1.0]))
+    images = patient.images.numpy()
+    volumes = {m: Volume(images[n], grid) for n, m in enumerate(Modality) if m in subset}
+    return Study("synthetic", volumes, mask=Volume(patient.brain.numpy().astype(np.uint8), grid))
 
 
 def best(pool: ProcessPoolExecutor, rules: Decoding, field: str, values: tuple[Any, ...]) -> Decoding:
