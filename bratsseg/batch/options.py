@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -20,6 +20,9 @@ class BatchOptions(Config):
     """Write one 3-D file of probabilities for each region."""
     formats: tuple[str, ...] = ("nifti",)
     """Formats of the label map, of ``exchange.FORMATS``; NIfTI is always written."""
+    quality: Literal["free", "drop"] = "free"
+    """Figures of quality: those that cost nothing, or also how far the answer holds when a modality is left out, which
+    takes one more pass for each."""
     report: bool = False
     """Write a page, a picture and a sheet of each case, and an index over all of them."""
     geometry: GeometryPolicy = Field(default_factory=GeometryPolicy)
@@ -49,6 +52,7 @@ class BatchOptions(Config):
         return {
             "dialect": self.dialect,
             "probabilities": self.probabilities,
+            "quality": self.quality,
             "report": self.report,
             "formats": sorted({"nifti", *self.formats}),
             "geometry": self.geometry.model_dump(mode="json"),

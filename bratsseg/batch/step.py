@@ -67,6 +67,7 @@ class Work:
     modality: str | None = None
     prepared: Any = None
     raw: Any = None
+    raw_without: Any = None
     on_stage: OnStage | None = None
 
     @contextmanager
@@ -138,8 +139,12 @@ class Steps:
     def compute(self, work: Work) -> Work:
         """The network."""
         if work.record is None:
-            with self._isolated(work), work.stage("run"):
-                work.raw = self._segmenter.run(work.prepared)
+            with self._isolated(work):
+                with work.stage("run"):
+                    work.raw = self._segmenter.run(work.prepared)
+                if self._options.quality == "drop":
+                    with work.stage("quality"):
+                        work.raw_without = self._segmenter.run_without(work.prepared)
         return work
 
     def write(self, work: Work) -> Outcome:
@@ -147,7 +152,7 @@ class Steps:
         if work.record is None:
             with self._isolated(work):
                 self._finish(work)
-        work.prepared = work.raw = None
+        work.prepared = work.raw = work.raw_without = None
         if work.fresh and work.record is not None and work.record.status != "done":
             before = read_record(record_path(self._out, work.name))
             work.fresh = work.at != "find" or not _same_refusal(before, work.record)
@@ -157,7 +162,7 @@ class Steps:
 
     def _finish(self, work: Work) -> None:
         with work.stage("finish"):
-            result = self._segmenter.finish(work.prepared, work.raw)
+            result = self._segmenter.finish(work.prepared, work.raw, work.raw_without)
         reference = work.prepared.study.reference
         with self._room() as room:
             with work.stage("write"):
@@ -238,6 +243,7 @@ class Steps:
             inputs=work.inputs,
             outputs=outputs,
             volumes_ml={} if result is None else _volumes(result),
+            quality={} if result is None else result.quality,
             seconds=work.seconds,
             reference_modality=work.modality,
             **self._names.clean_value(texts | why, work.case),
@@ -271,7 +277,7 @@ class Steps:
             self._settle(work, "failed", "failed", error)
 
     def _settle(self, work: Work, status: Status, code: str, error: Exception) -> None:
-        work.prepared = work.raw = None
+        work.prepared = work.raw = work.raw_without = None
         reason = str(error) if isinstance(error, CaseError) else f"{type(error).__name__}: {error}".rstrip(": ")
         work.record = self._describe(work, status, None, {}, code=code, reason=reason, stage=work.at)
         if log.isEnabledFor(logging.DEBUG) and status == "failed":

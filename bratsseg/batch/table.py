@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bratsseg.batch.staging import PREFIX, Staging
+from bratsseg.study.quality import predicted_dice, review_first
 from bratsseg.study.record import CaseRecord, read_record
 from bratsseg.study.regions import Region
 from bratsseg.study.writing import write_text
@@ -20,6 +21,8 @@ COLUMNS = (
     "code",
     "reason",
     *(f"{region}_ml" for region in Region),
+    *(f"{region}_predicted_dice" for region in Region),
+    "review_first",
     "not_assessable",
     "seconds",
     "warnings",
@@ -51,12 +54,15 @@ def records(out: Path) -> Iterator[CaseRecord]:
 
 def _row(record: CaseRecord) -> tuple[str, ...]:
     volumes = [record.volumes_ml.get(str(region)) for region in Region]
+    expected = [predicted_dice(record.quality, region) for region in Region]
     return (
         record.case,
         record.status,
         record.code,
         record.reason,
         *("" if volume is None else f"{volume:.2f}" for volume in volumes),
+        *("" if dice is None else f"{dice:.3f}" for dice in expected),
+        "yes" if review_first(record.quality) else "",
         " ".join(record.not_assessable),
         f"{sum(record.seconds.values()):.2f}",
         "; ".join(record.warnings),

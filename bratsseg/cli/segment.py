@@ -60,6 +60,10 @@ def segment(
     formats: Annotated[
         str, typer.Option(metavar="LIST", help="Some of nifti,slicer,itksnap,bids with commas between.")
     ] = "nifti",
+    quality: Annotated[
+        Literal["free", "drop"],
+        typer.Option(help="Figures of quality; drop: also how far the answer holds without each scan, a pass each."),
+    ] = "free",
     report: Annotated[
         bool, typer.Option("--report", help="Also a page, a picture and a sheet a case, and OUT/index.html.")
     ] = False,
@@ -86,6 +90,7 @@ def segment(
     choices = {
         "dialect": dialect,
         "probabilities": probabilities,
+        "quality": quality,
         "report": report,
         "formats": parse_formats(formats),
         "geometry": geometry_policy(trust_form, accept_no_form_codes, accept_shear),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,18 @@ from bratsseg.inference.decoding import decode
 from bratsseg.inference.model import ModelFolder, ReleasedModel
 from bratsseg.inference.passes import run_pass
 from bratsseg.inference.probabilities import region_probabilities
+from bratsseg.inference.quality import assess, modality_drop
 from bratsseg.inference.runtime import Runtime
 from bratsseg.study.brain import Brain, find_brain
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality
+from bratsseg.study.quality import RegionQuality
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study
 from bratsseg.tensors.transforms import Placement, place_back, prepare
+
+Raw = tuple[Tensor, str]
+"""A network's output: logits (R, I, J, K) float32 in the model frame, and the pass in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +46,13 @@ class Prepared:
 class Segmentation:
     """A label map on the grid of the study's reference volume, and how it came about.
 
-    ``not_assessable`` tells for each region that was not looked for which modality it needs. ``facts`` are plain
-    values for the record (brain rule, pass, precision, …).
+    ``not_assessable`` tells for each region that was not looked for which modality it needs, ``quality`` how far each
+    can be trusted. ``facts`` are plain values for the record (brain rule, pass, precision, …).
     """
 
     label_map: LabelMap
     not_assessable: dict[Region, str]
+    quality: dict[Region, RegionQuality]
     warnings: tuple[str, ...]
     facts: dict[str, Any]
     _probabilities: dict[Region, NDArray[np.float32]]
@@ -92,20 +99,64 @@ class Segmenter:
         images, _, placement = prepare(study, brain, self.model.modalities, self.model.preparation)
         return Prepared(study, brain, images, placement, not_assessable)
 
-    def run(self, prepared: Prepared) -> tuple[Tensor, str]:
-        """Take the network over the input: logits (R, I, J, K) float32 in the model frame, and the pass in words."""
+    def run(self, prepared: Prepared) -> Raw:
+        """Take the network over the input."""
         images = prepared.images.to(self.runtime.device)
         with torch.inference_mode(), self.runtime.autocast():
             passes = [run_pass(network, images, self.model.passes) for network in self._networks]
             logits = torch.stack([logits for logits, _ in passes]).mean(0) if len(passes) > 1 else passes[0][0]
         return logits, passes[0][1]
 
-    def finish(self, prepared: Prepared, raw: tuple[Tensor, str]) -> Segmentation:
-        """Take logits to the study's own grid and decode them."""
-        logits, how = raw
+    def run_without(self, prepared: Prepared) -> dict[Modality, Raw]:
+        """Take the network over the input once more for each modality that can be left out; ``finish`` compares."""
+        return {modality: self.run(self.without(prepared, modality)) for modality in self.can_be_left_out(prepared)}
+
+    def can_be_left_out(self, prepared: Prepared) -> tuple[Modality, ...]:
+        """The study's modalities without any one of which the model still finds whole tumour."""
+        given = [modality for modality in self.model.modalities if modality in prepared.study.volumes]
+        needs = self.model.needs[Region.WT]
+        return tuple(m for m in given if any(set(wanted) <= set(given) - {m} for wanted in needs))
+
+    def without(self, prepared: Prepared, modality: Modality) -> Prepared:
+        """The study as if it lacked ``modality``, in the same brain: what ``prepare`` makes of such a study.
+
+        Unless a mask file tells the brain: then it is looked for in all modalities, here in one more than there.
+        """
+        left = {kept: volume for kept, volume in prepared.study.volumes.items() if kept != modality}
+        study = replace(prepared.study, volumes=left)
+        rules = self.model.preparation
+        if rules.normalisation == "imagenet":  # whose channels are shifted after a missing one was set to 0
+            images, _, _ = prepare(study, prepared.brain, self.model.modalities, rules)
+        else:
+            images = prepared.images.clone()
+            images[self.model.modalities.index(modality)] = 0
+        return replace(prepared, study=study, images=images, not_assessable=self._not_assessable(study))
+
+    def finish(self, prepared: Prepared, raw: Raw, without: Mapping[Modality, Raw] | None = None) -> Segmentation:
+        """Take logits to the study's own grid and decode them; ``without`` is what ``run_without`` gave."""
+        placement, brain = prepared.placement, prepared.brain
+        label_map, probabilities = self._decoded(prepared, raw)
+        masks = {region: label_map.region(region)[placement.box] for region in probabilities}
+        quality = assess(probabilities, masks, brain.mask[placement.box])
+        if without:
+            others = {m: self._decoded(self.without(prepared, m), other)[0] for m, other in without.items()}
+            for region, drop in modality_drop(label_map, others).items():
+                quality[region] = quality[region].model_copy(update={"modality_drop_dice": drop})
+        return Segmentation(
+            label_map=label_map,
+            not_assessable=prepared.not_assessable,
+            quality=quality,
+            warnings=prepared.study.warnings,
+            facts=self._facts(prepared, raw[1]) | _coverage(label_map),
+            _probabilities=probabilities,
+            _placement=placement,
+        )
+
+    def _decoded(self, prepared: Prepared, raw: Raw) -> tuple[LabelMap, dict[Region, NDArray[np.float32]]]:
+        """The label map, and the probability of each assessable region (I, J, K) in the box, 0 outside the brain."""
         placement, brain = prepared.placement, prepared.brain
         with torch.inference_mode():
-            there = place_back(logits.float(), placement)
+            there = place_back(raw[0].float(), placement)
             probabilities = region_probabilities(there, self.model.target).cpu().numpy()
         probabilities = np.ascontiguousarray(probabilities) * brain.mask[placement.box]
         grid = prepared.study.reference.grid
@@ -113,15 +164,7 @@ class Segmenter:
         known = probabilities[[self.model.regions.index(region) for region in regions]]
         full = np.zeros((len(Region), *grid.shape), dtype=bool)
         full[(slice(None), *placement.box)] = decode(known, regions, grid.voxel_ml, self.model.decoding)
-        label_map = LabelMap(full, grid, frozenset(regions))
-        return Segmentation(
-            label_map=label_map,
-            not_assessable=prepared.not_assessable,
-            warnings=prepared.study.warnings,
-            facts=self._facts(prepared, how) | _coverage(label_map),
-            _probabilities=dict(zip(regions, known, strict=True)),
-            _placement=placement,
-        )
+        return LabelMap(full, grid, frozenset(regions)), dict(zip(regions, known, strict=True))
 
     def _facts(self, prepared: Prepared, how: str) -> dict[str, Any]:
         return {

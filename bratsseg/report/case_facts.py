@@ -13,6 +13,7 @@ from bratsseg.report.measures import Measures, measure
 from bratsseg.study.brain import Brain, find_brain
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality
+from bratsseg.study.quality import RegionQuality, quality_flags
 from bratsseg.study.record import CaseRecord
 from bratsseg.study.regions import APPEARANCE, Region
 from bratsseg.study.volume import Study
@@ -34,6 +35,18 @@ class RegionRow:
     lesions: str
 
 
+@dataclass(frozen=True)
+class QualityRow:
+    """The figures of one region as a report words them. ``drop`` is empty where it was not asked for."""
+
+    region: Region
+    name: str
+    answer: str
+    predicted_dice: str
+    entropy: str
+    drop: str
+
+
 @dataclass(frozen=True, eq=False)
 class CaseFacts:
     """One case: the record, what was measured, the pictures, and what the reader should know."""
@@ -53,6 +66,10 @@ class CaseFacts:
         """The table of regions."""
         reasons = self.result.unanswered()
         return [_row(region, found, reasons.get(region, "")) for region, found in self.measures.regions.items()]
+
+    def quality(self) -> list[QualityRow]:
+        """The table of quality figures; empty where the record has none."""
+        return [_quality_row(region, self.result.quality[region]) for region in Region if region in self.result.quality]
 
     def provenance(self) -> list[tuple[str, str]]:
         """How the result came about, as names and values."""
@@ -91,7 +108,7 @@ def gather(
         brain = None
     measures = measure(shown, brain)
     gallery = build_gallery(shown, measures, study, brain)
-    warnings = tuple(dict.fromkeys([*result.warnings, *notes]))
+    warnings = tuple(dict.fromkeys([*quality_flags(result.quality), *result.warnings, *notes]))
     return CaseFacts(result, measures, shown.grid.physical, gallery, warnings)
 
 
@@ -115,6 +132,17 @@ def _row(region: Region, found: Any, why: str) -> RegionRow:
         wording.NOTHING if lines is None else wording.mm2(lines.product_mm2),
         wording.NOTHING if lines is None else str(lines.slice_index + 1),
         wording.lesions(found),
+    )
+
+
+def _quality_row(region: Region, found: RegionQuality) -> QualityRow:
+    return QualityRow(
+        region,
+        APPEARANCE[region].name,
+        str(found.answer),
+        wording.figure(found.predicted_dice),
+        wording.figure(found.boundary_entropy),
+        "" if found.modality_drop_dice is None else wording.drop(found.modality_drop_dice),
     )
 
 

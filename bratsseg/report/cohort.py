@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from bratsseg.report import wording
 from bratsseg.report.result import find_results
+from bratsseg.study.quality import RegionQuality, predicted_dice, quality_flags, review_first
 from bratsseg.study.record import CaseRecord
 from bratsseg.study.regions import Region
 
@@ -32,6 +33,17 @@ class CohortRow:
     side: str | None = None
     flags: int = 0
     model: str = ""
+    quality: Mapping[Region, RegionQuality] = field(default_factory=dict)
+
+    @property
+    def review_first(self) -> bool:
+        """True when a reader should see the case before others."""
+        return review_first(self.quality)
+
+    @property
+    def predicted_dice(self) -> float | None:
+        """Of the whole tumour."""
+        return predicted_dice(self.quality, Region.WT)
 
     def volume(self, region: Region) -> float | None:
         """Volume in mL, or None when it is not assessable or has no size."""
@@ -84,8 +96,11 @@ def _done(out: Path, folder: Path, result: CaseRecord) -> CohortRow:
         small=f"./{address}{SMALL}" if SMALL in there else None,
         regions=_from_record(result) if measures is None else measures["regions"],
         side=None if measures is None else measures.get("side"),
-        flags=len(result.warnings) if measures is None else int(measures.get("flags", 0)),
+        flags=len([*quality_flags(result.quality), *result.warnings])
+        if measures is None
+        else int(measures.get("flags", 0)),
         model=_model(result),
+        quality=result.quality if measures is None or measures.get("quality") else {},
     )
 
 

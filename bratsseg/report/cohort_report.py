@@ -20,6 +20,7 @@ from bratsseg.report.charts import curves, histogram
 from bratsseg.report.cohort import CohortRow, read_rows
 from bratsseg.report.pages import inline, template
 from bratsseg.report.timeline import Change, Visit, changes, timelines
+from bratsseg.study.quality import REVIEW_BELOW
 from bratsseg.study.regions import APPEARANCE, Region
 from bratsseg.study.writing import write_text
 
@@ -27,6 +28,7 @@ INDEX = "index.html"
 _COLUMNS = (
     ("Case", "text"),
     *((str(region), "number") for region in Region),
+    ("Predicted Dice", "number"),
     ("WT diameters", "number"),
     ("ET diameters", "number"),
     ("Lesions", "number"),
@@ -91,6 +93,8 @@ def cohort_page(rows: Sequence[CohortRow]) -> str:
         models=sorted({row.model for row in done}),
         number=_sort_value,
         product=_product,
+        figure=wording.figure,
+        review_below=f"{REVIEW_BELOW:g}",
         shown=lambda number: wording.NOTHING if number is None else f"{number:g}",
         style=inline("style.css", "cohort.css"),
         script=script,

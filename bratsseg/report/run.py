@@ -112,6 +112,8 @@ def _rebuild(folder: Path, scans: Path | None) -> str:
         return "the record was removed meanwhile"
     try:
         label_map, notes = read_label_map(folder, result)
+        if notes:  # the figures speak of the map that was changed since
+            result = result.model_copy(update={"quality": {}})
         study, more = (None, ()) if scans is None else read_scans(scans, result)
         _write(gather(result, label_map, study, notes=(*notes, *more)), folder, folder.name)
     except CaseError as error:
@@ -141,5 +143,6 @@ def _measures_json(facts: CaseFacts) -> dict[str, Any]:
         "case": result.case,
         "made_for": result.outputs.get(result.label_file),
         "flags": len(facts.warnings),
+        "quality": {str(region): found.model_dump(mode="json") for region, found in result.quality.items()},
         **facts.measures.as_json(),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bratsseg.report.measures import LESION_ML, Location, Measures, RegionMeasures, Side
+from bratsseg.study.quality import ModalityDrop
 from bratsseg.study.regions import APPEARANCE, Region
 
 RESEARCH_USE = (
@@ -54,6 +55,18 @@ def answer(found: RegionMeasures) -> str:
     if not found.found:
         return NONE_FOUND
     return ml(found.volume_ml) if found.volume_ml is not None else counted(found.voxels or 0, "pixel")
+
+
+def figure(value: float | None) -> str:
+    """A figure between 0 and 1: "0.87"."""
+    return NOTHING if value is None else f"{value:.2f}"
+
+
+def drop(found: ModalityDrop | None) -> str:
+    """How far the answer holds without a modality: "0.91, at worst 0.84 without T1ce"."""
+    if found is None:
+        return NOTHING
+    return f"{figure(found.mean)}, at worst {figure(found.worst)} without {found.without.label}"
 
 
 def lesions(found: RegionMeasures) -> str:

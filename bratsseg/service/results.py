@@ -18,6 +18,7 @@ from bratsseg.service.refusal import not_found
 from bratsseg.service.settings import Settings
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.modality import Modality
+from bratsseg.study.quality import quality_flags
 from bratsseg.study.record import CaseRecord, read_record, record_path
 from bratsseg.study.regions import APPEARANCE, Region
 
@@ -92,6 +93,7 @@ def result_facts(context: Context, session: Session, result: Result) -> dict[str
     record, measures = record_of(context.settings, result), current_measures(result)
     model = session.get(InstalledModel, result.model)
     correction = latest_correction(result)
+    quality = record.quality if correction is None else {}
     return {
         **summary(result),
         "study": {
@@ -108,7 +110,8 @@ def result_facts(context: Context, session: Session, result: Result) -> dict[str
         "regions": _regions(measures, record),
         "location": {key: measures[key] for key in ("side", "share_right", "centroid_ras_mm", "middle")},
         "largest_slice": measures["largest_slice"],
-        "flags": list(record.warnings),
+        "flags": [*quality_flags(quality), *record.warnings],
+        "quality": {str(region): found.model_dump(mode="json") for region, found in quality.items()},
         "not_assessable": {str(region): why for region, why in record.unanswered().items()},
         "picture": measures.get("picture"),
         "facts": record.facts,

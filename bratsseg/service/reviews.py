@@ -131,5 +131,6 @@ def _write(room: Path, label_map: LabelMap, scans: Scans, record: CaseRecord) ->
     export_case(label_map, scans.reference, record.stem, room, ("nifti", "slicer"), dialect=dialect, record=values)
     values["outputs"] = {record.label_file: hash_or_none(room / record.label_file)}
     values["warnings"] = [*record.warnings, _NOTE]
+    values["quality"] = {}  # they speak of the model's map
     kept = {str(region): why for region, why in record.not_assessable.items() if region not in label_map.assessable}
     report_case(scans, label_map, values | {"not_assessable": kept}, room)

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from bratsseg.config import Config
 from bratsseg.errors import ReadError
 from bratsseg.study.dialect import get_dialect
+from bratsseg.study.quality import RegionQuality
 from bratsseg.study.regions import Region
 from bratsseg.study.stack import hash_of
 
@@ -60,7 +61,7 @@ class CaseRecord(Config):
     reason: str = ""
     """The reason in words."""
     stage: str | None = None
-    """The stage that refused or failed: find, read, check, prepare, run, finish or write."""
+    """The stage that refused or failed: find, read, check, prepare, run, quality, finish or write."""
     model: ModelIdentity
     """The model."""
     dialect: str
@@ -75,6 +76,8 @@ class CaseRecord(Config):
     """SHA-256 of each file beside this record."""
     volumes_ml: dict[str, float | None] = Field(default_factory=dict)
     """By region; None when it is not assessable or the scan has no physical size."""
+    quality: dict[Region, RegionQuality] = Field(default_factory=dict)
+    """How far the answer for each region can be trusted; empty in records of earlier versions."""
     not_assessable: dict[str, str] = Field(default_factory=dict)
     """Regions that were not looked for, with the reason."""
     warnings: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ import pytest
 from bratsseg.inference.model import SHIPPED
 from bratsseg.study.layout import find_cases
 from bratsseg.study.modality import Modality
+from bratsseg.study.quality import REVIEW_BELOW
 from tests.flows.conftest import (
     bratsseg,
     case_names,
@@ -80,6 +81,38 @@ def test_the_table_is_one_row_a_case(studies: Path, tmp_path: Path) -> None:
     assert list(rows[0])[:4] == ["case", "status", "code", "reason"]
     assert [(row["case"], row["status"]) for row in rows] == [(FIRST, "done"), (SECOND, "done")]
     assert float(rows[0]["WT_ml"]) > 1
+
+
+def test_the_record_and_the_table_say_how_far_to_trust_each_region(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    segment(studies, out)
+    said = record(out, FIRST)["quality"]
+    assert [said[region]["answer"] for region in ("WT", "TC", "ET")] == ["found", "not assessable", "not assessable"]
+    assert 0 < said["WT"]["predicted_dice"] <= 1
+    assert 0 <= said["WT"]["boundary_entropy"] <= 1
+    assert said["WT"]["modality_drop_dice"] is None
+    assert said["TC"]["predicted_dice"] is None
+    with (out / "cases.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert float(rows[0]["WT_predicted_dice"]) == pytest.approx(said["WT"]["predicted_dice"], abs=1e-3)
+    assert rows[0]["TC_predicted_dice"] == ""
+    assert rows[0]["review_first"] == ("yes" if said["WT"]["predicted_dice"] < REVIEW_BELOW else "")
+
+
+def test_leaving_modalities_out_is_asked_for_and_noted(tmp_path: Path) -> None:
+    write_case(tmp_path / "in", FIRST, modalities=(Modality.FLAIR, Modality.T1C, Modality.T2W))
+    words = ("segment", tmp_path / "in", tmp_path / "out", "--device", "cpu", "--quality")
+    ended = bratsseg(*words, "drop", "--report")
+    assert ended.code == 0, ended.err
+    said = record(tmp_path / "out", FIRST)
+    assert said["options"]["quality"] == "drop"
+    assert "quality" in said["seconds"]
+    held = said["quality"]["WT"]["modality_drop_dice"]
+    assert 0 <= held["worst"] <= held["mean"] <= 1
+    assert held["without"] in ("flair", "t1c", "t2w")
+    page = (tmp_path / "out" / FIRST / f"{FIRST}_report.html").read_text(encoding="utf-8")
+    assert f"at worst {held['worst']:.2f} without" in page
+    assert bratsseg(*words, "best").code == 2
 
 
 def test_a_second_run_computes_nothing(studies: Path, tmp_path: Path) -> None:

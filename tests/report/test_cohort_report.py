@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from bratsseg.report.cohort import CohortRow
 from bratsseg.report.cohort_report import cohort_page, write_index
 from bratsseg.report.run import build_reports
 from bratsseg.report.timeline import changes, timelines, visit_of
+from bratsseg.study.quality import Answer, RegionQuality
+from bratsseg.study.regions import Region
 from tests.report.results import head, tumour, write_refusal, write_result
 
 
@@ -178,3 +181,39 @@ def test_the_verb_says_what_it_made_and_what_it_could_not(tmp_path: Path) -> Non
     assert ended.exit_code == 1
     assert "no report of torn" in ended.output
     assert "1 reports" in ended.output
+
+
+def test_the_index_shows_and_sorts_by_predicted_dice_and_says_which_to_review_first() -> None:
+    sure, unsure = (
+        {Region.WT: RegionQuality(answer=Answer.FOUND, predicted_dice=dice, boundary_entropy=0.4)}
+        for dice in (0.93, 0.41)
+    )
+    rows = [row("sure", 12.0, quality=sure), row("unsure", 9.0, quality=unsure), row("older", 3.0)]
+    page = cohort_page(rows)
+    lines = {
+        case: next(line for line in page.splitlines() if f'data-value="{case}"' in line)
+        for case in ("sure", "unsure", "older")
+    }
+    cells = {case: page[page.index(lines[case]) :].partition("</tr>")[0] for case in lines}
+    assert 'data-value="0.93"><span>0.93</span>' in cells["sure"]
+    assert 'data-value="0.41"><span>0.41 review first</span>' in cells["unsure"]
+    assert 'data-label="Predicted Dice" data-value=""><span>–</span>' in cells["older"]
+    assert 'class="found review"' in lines["unsure"]
+    assert 'class="found"' in lines["sure"]
+    assert '<option value="review">' in page
+
+
+def test_figures_of_a_map_that_was_changed_since_are_not_shown(tmp_path: Path) -> None:
+    quality = {"WT": {"answer": "found", "predicted_dice": 0.31, "boundary_entropy": 0.5}}
+    folder = write_result(tmp_path, "anna", head(), tumour(), quality=quality)
+    build_reports(tmp_path)
+    page = (folder / "anna_report.html").read_text(encoding="utf-8")
+    assert "review first: the predicted Dice of the whole tumour is 0.31" in page
+    assert "Boundary entropy" in page
+    assert "0.31 review first" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    drawn = write_result(tmp_path / "other", "anna", head(), tumour(radii=(5, 3, 2))) / "anna_seg.nii.gz"
+    (folder / "anna_seg.nii.gz").write_bytes(drawn.read_bytes())
+    shutil.rmtree(tmp_path / "other")
+    build_reports(tmp_path)
+    assert "0.31" not in (folder / "anna_report.html").read_text(encoding="utf-8")
+    assert "0.31" not in (tmp_path / "index.html").read_text(encoding="utf-8")

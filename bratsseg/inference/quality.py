@@ -1,0 +1,134 @@
+"""Quality figures of one segmentation, from its own probabilities and from answers with a modality left out.
+
+``predicted_dice``: the Soft Dice Confidence, 2 Σ p m / (Σ p + Σ m) over the brain for mask m and probabilities p. It
+approximates the expected Dice where voxels are independent given the scan (Borges et al., arXiv 2402.10665).
+``boundary_entropy``: the mean binary entropy, which Mehrtash et al. (doi:10.1109/TMI.2020.3006437) average over the
+foreground, here over a band about the surface, so that it does not fall as a tumour grows.
+``modality_drop_dice``: Dice between the answer from all modalities and the answers that lack one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bratsseg.study.brain import bounding_box
+from bratsseg.study.labelmap import LabelMap
+from bratsseg.study.modality import Modality
+from bratsseg.study.quality import Answer, ModalityDrop, RegionQuality
+from bratsseg.study.regions import Region
+from bratsseg.tensors.transforms import expand_box
+
+BAND_VOXELS = 2
+"""Half the width of the band about the surface: so many steps through faces, inwards and outwards."""
+_DIGITS = 4
+Probability = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def assess(
+    probabilities: Mapping[Region, Probability], masks: Mapping[Region, Mask], inside: Mask
+) -> dict[Region, RegionQuality]:
+    """The figures that need no further pass, of every region; one without ``probabilities`` is not assessable.
+
+    ``probabilities`` and ``masks`` are (I, J, K), 0 outside the brain, which is ``inside`` (I, J, K) bool.
+    """
+    return {
+        region: _figures(probabilities[region], masks[region], inside)
+        if region in probabilities
+        else RegionQuality(answer=Answer.NOT_ASSESSABLE)
+        for region in Region
+    }
+
+
+def _figures(probability: Probability, mask: Mask, inside: Mask) -> RegionQuality:
+    expected, entropy = predicted_dice(probability, mask), boundary_entropy(probability, mask, inside)
+    return RegionQuality(
+        answer=Answer.NONE_FOUND if entropy is None else Answer.FOUND,
+        predicted_dice=round(expected, _DIGITS),
+        boundary_entropy=None if entropy is None else round(entropy, _DIGITS),
+    )
+
+
+def predicted_dice(probability: Probability, mask: Mask) -> float:
+    """The Dice that ``mask`` can be expected to have, 0 to 1; both (I, J, K), probability 0 outside the brain.
+
+    An empty mask scores 1 where the truth is empty and 0 elsewhere.
+    """
+    marked = int(np.count_nonzero(mask))
+    if marked == 0:
+        return _probability_of_none(probability)
+    return 2 * float(probability[mask].sum(dtype=np.float64)) / (float(probability.sum(dtype=np.float64)) + marked)
+
+
+def _probability_of_none(probability: Probability) -> float:
+    return 1.0 - float(probability.max(initial=0.0))
+
+
+def boundary_entropy(probability: Probability, mask: Mask, inside: Mask) -> float | None:
+    """Mean binary entropy in bits, 0 to 1, of the brain's voxels near the surface of ``mask``; None where it is empty.
+
+    All are (I, J, K). The edge of the array is no surface: a tumour may go on beyond it.
+    """
+    box = bounding_box(mask)
+    if box is None:
+        return None
+    around = expand_box(box, mask.shape, BAND_VOXELS)
+    values = probability[around][_band(mask[around]) & inside[around]]
+    return float(_entropy(values).mean()) if values.size else 0.0
+
+
+def _band(mask: Mask) -> Mask:
+    """The voxels of (I, J, K) that ``BAND_VOXELS`` steps take across the surface, from either side."""
+    outwards, inwards = mask, ~mask
+    for _ in range(BAND_VOXELS):
+        outwards, inwards = _with_neighbours(outwards), _with_neighbours(inwards)
+    return outwards & inwards
+
+
+def _with_neighbours(mask: Mask) -> Mask:
+    """``mask`` and all voxels that share a face with it."""
+    grown = mask.copy()
+    for axis in range(3):
+        here, there = np.moveaxis(mask, axis, 0), np.moveaxis(grown, axis, 0)
+        there[1:] |= here[:-1]
+        there[:-1] |= here[1:]
+    return grown
+
+
+def _entropy(probability: Probability) -> NDArray[np.float64]:
+    """Bits of a coin with this probability; certain ones have 0."""
+    p = probability.astype(np.float64)
+    q = 1.0 - p
+    terms = (part * np.log2(part, out=np.zeros_like(part), where=part > 0) for part in (p, q))
+    return -sum(terms, start=np.zeros_like(p))
+
+
+def modality_drop(answer: LabelMap, without: Mapping[Modality, LabelMap]) -> dict[Region, ModalityDrop]:
+    """How far ``answer`` agrees with the answers ``without`` one modality each, on one grid.
+
+    A region is compared where both answers could assess it, and left out where no such pair is.
+    """
+    found = {}
+    for region in (region for region in Region if region in answer.assessable):
+        mask = answer.region(region)
+        agreements = {
+            modality: _dice(mask, other.region(region))
+            for modality, other in without.items()
+            if region in other.assessable
+        }
+        if agreements:
+            worst = min(agreements, key=lambda modality: agreements[modality])
+            mean = sum(agreements.values()) / len(agreements)
+            found[region] = ModalityDrop(
+                mean=round(mean, _DIGITS), worst=round(agreements[worst], _DIGITS), without=worst
+            )
+    return found
+
+
+def _dice(one: Mask, other: Mask) -> float:
+    """Dice of two masks; both empty is 1, as ``evaluation`` has it."""
+    total = int(np.count_nonzero(one)) + int(np.count_nonzero(other))
+    return 1.0 if total == 0 else 2 * int(np.count_nonzero(one & other)) / total

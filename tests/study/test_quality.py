@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from bratsseg.study.quality import REVIEW_BELOW, Answer, RegionQuality, quality_flags, review_first
+from bratsseg.study.record import parse_record
+from bratsseg.study.regions import Region
+from tests.report.results import make_record
+
+
+def quality(dice: float | None) -> dict[Region, RegionQuality]:
+    answer = Answer.NOT_ASSESSABLE if dice is None else Answer.FOUND
+    return {Region.WT: RegionQuality(answer=answer, predicted_dice=dice)}
+
+
+@pytest.mark.parametrize(
+    ("dice", "first"), [(REVIEW_BELOW - 0.01, True), (REVIEW_BELOW, False), (1.0, False), (None, False)]
+)
+def test_a_case_is_reviewed_first_when_little_is_expected_of_its_whole_tumour(dice, first):
+    assert review_first(quality(dice)) is first
+    assert bool(quality_flags(quality(dice))) is first
+
+
+def test_a_record_without_figures_says_nothing():
+    record = parse_record(make_record("anna"))
+    assert record is not None
+    assert not review_first(record.quality)
+    assert quality_flags(record.quality) == ()
+
+
+def test_a_record_of_a_later_version_is_still_understood():
+    later = {"WT": {"answer": "found", "predicted_dice": 0.9, "surface_dice": 0.8}}
+    record = parse_record(make_record("anna", quality=later))
+    assert record is not None
+    assert record.quality[Region.WT].predicted_dice == 0.9
