@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bratsseg.report.gallery import Gallery
-    from bratsseg.synthesis.generator import SyntheticPatient
+    from bratsseg.synthesis.patient import SyntheticPatient
 
 # BraTS since 2017: 1 mm, axes LPS, this corner in RAS mm.
 SHAPE = (240, 240, 155)

@@ -90,8 +90,8 @@ class Atlas:
 
 
 @lru_cache(maxsize=2)
-def load_atlas(device: torch.device) -> Atlas:
-    """Read the packaged atlas and derive its distance maps; once per process and device."""
+def load_atlas(device: torch.device, margin_mm: float = 0.0) -> Atlas:
+    """Read the packaged atlas and derive its distance maps, with room around it; once per process and device."""
     with (
         (files("bratsseg.synthesis") / "atlas.npz").open("rb") as stream,
         np.load(stream, allow_pickle=False) as stored,
@@ -100,6 +100,9 @@ def load_atlas(device: torch.device) -> Atlas:
             stored[n].astype(np.float32) / 255 for n in ("grey", "white", "brain", "texture")
         )
         spacing, origin = float(stored["spacing_mm"]), stored["origin_mm"]
+    room = math.ceil(margin_mm / spacing)
+    grey, white, brain, texture = (np.pad(part, room) for part in (grey, white, brain, texture))
+    origin = origin - np.float32(room * spacing)
     inside = brain > 0.5
     depth = ndimage.distance_transform_edt(inside, spacing) - ndimage.distance_transform_edt(~inside, spacing)
     fluid = np.clip(brain - grey - white, 0, 1)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
-from torch import Tensor
 
 from bratsseg.config import Config
 from bratsseg.synthesis.anatomy import AnatomyConfig, bend, draw_shape, fitting_lattice, load_atlas
@@ -13,6 +10,9 @@ from bratsseg.synthesis.artefacts import ArtefactConfig, acquire, draw_artefacts
 from bratsseg.synthesis.contrast import ContrastConfig, draw_palette, paint_tissue, paint_tumour
 from bratsseg.synthesis.distractors import DistractorConfig, add_distractors, cut_brain
 from bratsseg.synthesis.draws import Draws
+from bratsseg.synthesis.head import HeadConfig, add_head
+from bratsseg.synthesis.patient import SyntheticPatient
+from bratsseg.synthesis.pictures import PictureConfig
 from bratsseg.synthesis.tumour import TumourConfig, draw_foci, grow, pushes
 
 VERSION = "3"
@@ -32,20 +32,10 @@ class SynthesisConfig(Config):
     """What looks like a tumour and is none."""
     artefacts: ArtefactConfig = ArtefactConfig()
     """What the scanner adds."""
-
-
-@dataclass(frozen=True)
-class SyntheticPatient:
-    """One patient, RAS axes.
-
-    ``images`` (4, I, J, K) float32 in ``Modality`` order, 0 outside the brain, positive inside; ``regions``
-    (3, I, J, K) bool in ``Region`` order, nested; ``brain`` (I, J, K) bool; ``spacing`` mm per axis.
-    """
-
-    images: Tensor
-    regions: Tensor
-    brain: Tensor
-    spacing: tuple[float, float, float]
+    head: HeadConfig | None = None
+    """What surrounds the brain; None strips it, as the released model for volumes wants it."""
+    pictures: PictureConfig = PictureConfig()
+    """How pictures are taken, where pictures are wanted."""
 
 
 @torch.no_grad()
@@ -59,7 +49,8 @@ def synthesize_patient(
     """Make the patient (seed, index) on ``device``; the same arguments give the same patient."""
     config = config or SynthesisConfig()
     device = torch.device(device)
-    draws, atlas = Draws(seed, index, device), load_atlas(device)
+    margin = 0.0 if config.head is None else config.head.margin_mm
+    draws, atlas = Draws(seed, index, device), load_atlas(device, margin)
     shape = draw_shape(draws, config.anatomy)
     foci = draw_foci(draws, config.tumour, atlas, shape)
     palette = draw_palette(draws, config.contrast)
@@ -70,8 +61,13 @@ def synthesize_patient(
     images = paint_tissue(draws, palette, anatomy, lattice)
     add_distractors(draws, config.distractors, images, anatomy, lattice)
     paint_tumour(draws, palette, images, tumour=tumour, anatomy=anatomy, lattice=lattice)
-    brain = cut_brain(draws, config.distractors, images, anatomy, lattice)
+    if config.head is None:
+        brain = cut_brain(draws, config.distractors, images, anatomy, lattice)
+    else:
+        brain = anatomy.depth > 0
+        add_head(draws, config.head, images, palette=palette, anatomy=anatomy, shape=shape, lattice=lattice)
     images = acquire(draws, artefacts, images, lattice, config.artefacts.bias_scale_mm)
-    images.clamp_(min=0.01).mul_(brain)
+    if config.head is None:
+        images.clamp_(min=0.01).mul_(brain)
     regions = torch.stack([tumour.whole > 0.5, tumour.core > 0.5, tumour.enhancing > 0.5]) & brain
     return SyntheticPatient(images, regions, brain, (spacing_mm, spacing_mm, spacing_mm))

@@ -152,8 +152,16 @@ class Experiment(Config):
                 raise ValueError(f"windows.size must be multiples of {multiple} for this network, was {size}")
 
     def _preparation(self) -> None:
-        if self.data.synthetic is not None and self.preparation.spacing_mm is None:
+        if self.data.synthetic is None:
+            return
+        size = self.synthesis.pictures.size
+        if self.preparation.subject == "volume" and self.preparation.spacing_mm is None:
             raise ValueError("preparation.spacing_mm must be given: synthetic patients are made at that spacing")
+        if self.preparation.subject == "picture" and self.preparation.plane_size != (size, size):
+            raise ValueError(
+                f"preparation.plane_size must be synthesis.pictures.size both ways, {size} by {size}, was "
+                f"{self.preparation.plane_size}"
+            )
 
     def _dimensions(self) -> None:
         dims = 2 if self.windows.kind == "slabs" else 3

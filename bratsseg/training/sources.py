@@ -44,6 +44,8 @@ class SyntheticConfig(Config):
     """Pools of patients that batches take turns at; as many as workers, and no worker makes another's patients."""
     validation_patients: int = Field(default=6, ge=1)
     """Patients with a tumour, of the fixed validation set."""
+    single: float = Field(default=0.5, ge=0, le=1)
+    """Share of patients whose pictures are normalised one by one, as one that arrives alone is; others as a stack."""
 
 
 class DataConfig(Config):

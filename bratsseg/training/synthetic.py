@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
-from bratsseg.synthesis.generator import SyntheticPatient, synthesize_patient
-from bratsseg.tensors.transforms import normalise
+from bratsseg.synthesis.generator import synthesize_patient
+from bratsseg.synthesis.patient import SyntheticPatient
+from bratsseg.synthesis.pictures import Pictures, take_pictures
+from bratsseg.tensors.transforms import Preparation, normalise, normalise_as, plan
 from bratsseg.tensors.windows import SlabWindows, rows_with
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.prepared import PreparedCase, prepared
@@ -28,6 +32,26 @@ def prepare_patient(patient: SyntheticPatient, data: DataConfig, name: str = "sy
     brain = patient.brain[box]
     images = normalise(patient.images[(slice(None), *box)][channels], brain)
     return prepared(name, images, patient.regions[(slice(None), *box)][rows], brain)
+
+
+def prepare_pictures(
+    pictures: Pictures, data: DataConfig, preparation: Preparation, name: str = "synthetic", *, single: bool = False
+) -> PreparedCase:
+    """Normalise a stack of pictures as inference does; ``single`` takes each of them for a study of its own."""
+    channels = [list(Modality).index(modality) for modality in data.modalities]
+    rows = [list(Region).index(region) for region in data.regions]
+    images = pictures.images[channels] * 255
+    inside = torch.ones(images.shape[1:], dtype=torch.bool)
+    stacks = [images[..., k : k + 1] for k in range(images.shape[-1])] if single else [images]
+    done = torch.cat([_normalised(stack, inside[..., : stack.shape[-1]], preparation) for stack in stacks], -1)
+    return prepared(name, done, pictures.regions[rows], inside)
+
+
+def _normalised(images: Tensor, inside: Tensor, preparation: Preparation) -> Tensor:
+    i, j, k = inside.shape
+    grid = Grid.of((i, j, k), np.eye(4), physical=False)
+    placement = plan(grid, (slice(0, i), slice(0, j), slice(0, k)), preparation)
+    return torch.cat([normalise_as(preparation.normalisation, image[None], inside, placement) for image in images])
 
 
 class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
@@ -81,21 +105,31 @@ class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
 
 def make_patient(experiment: Experiment, index: int) -> PreparedCase:
     """Training patient ``index`` of an experiment."""
-    spacing = experiment.preparation.spacing_mm or 1.0
-    return prepare_patient(
-        synthesize_patient(experiment.seed, index, spacing, experiment.synthesis), experiment.data, f"s{index}"
-    )
+    return _made(experiment, experiment.seed, index, f"s{index}")[0]
 
 
 def validation_patients(experiment: Experiment) -> list[PreparedCase]:
     """The fixed set of whole synthetic patients with a tumour."""
     found: list[PreparedCase] = []
-    spacing, index = experiment.preparation.spacing_mm or 1.0, 0
+    index = 0
     wanted = (experiment.data.synthetic or SyntheticConfig()).validation_patients
     while len(found) < wanted and index < 1000:
-        seed = experiment.seed + VALIDATION_SEED_OFFSET
-        made = synthesize_patient(seed, index, spacing, experiment.synthesis)
-        if made.regions[0].any():
-            found.append(prepare_patient(made, experiment.data, f"v{index}"))
+        made, tumour = _made(experiment, experiment.seed + VALIDATION_SEED_OFFSET, index, f"v{index}")
+        if tumour:
+            found.append(made)
         index += 1
     return found
+
+
+def _made(experiment: Experiment, seed: int, index: int, name: str) -> tuple[PreparedCase, bool]:
+    """The patient (seed, index) as the network sees it, and whether it has a tumour."""
+    config, preparation = experiment.synthesis, experiment.preparation
+    if preparation.subject == "volume":
+        patient = synthesize_patient(seed, index, preparation.spacing_mm or 1.0, config)
+        return prepare_patient(patient, experiment.data, name), bool(patient.regions[0].any())
+    patient = synthesize_patient(seed, index, config.pictures.spacing_mm, config)
+    pictures = take_pictures(patient, seed, index, config.pictures)
+    share = (experiment.data.synthetic or SyntheticConfig()).single
+    single = float(torch.rand((), generator=sample_generator(seed + 3, index))) < share
+    made = prepare_pictures(pictures, experiment.data, preparation, name, single=single)
+    return made, bool(pictures.regions[0].any())

@@ -17,7 +17,7 @@ from bratsseg.batch.step import Outcome
 from bratsseg.cli import progress
 from bratsseg.cli.synthesize import write_patient
 from bratsseg.study.layout import find_cases
-from bratsseg.synthesis.generator import SyntheticPatient
+from bratsseg.synthesis.patient import SyntheticPatient
 from tests.flows.conftest import bratsseg, hashes
 
 SUFFIXES = ("t1n", "t1c", "t2w", "t2f")

@@ -40,7 +40,7 @@ MADE_PATIENTS = (
     "data.synthetic.validation_patients=1",
     "preparation.spacing_mm=8",
 )
-"""For scans: patients made on the fly. Pictures are made by ``picture_folder``."""
+"""For scans: patients made on the fly. Pictures are made by ``picture_folder``, or of patients made on the fly."""
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,9 @@ def in_small(full: Experiment, picture_folder: Path) -> tuple[str, ...]:
         overrides.append("trainer.batch_size=1")
     if full.preparation.plane_size is not None:
         overrides.append(f"preparation.plane_size=[{side},{side}]")
+    if full.preparation.subject == "picture" and full.data.synthetic is not None:
+        taken = (f"synthesis.pictures.size={side}", "synthesis.pictures.spacing_mm=8")
+        return (*overrides, *taken, *MADE_PATIENTS[:-1])
     if full.preparation.subject == "picture":
         return (*overrides, f"data.folder={picture_folder}")
     return (*overrides, *MADE_PATIENTS)

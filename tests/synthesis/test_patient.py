@@ -8,7 +8,8 @@ from bratsseg.synthesis.anatomy import AnatomyConfig
 from bratsseg.synthesis.artefacts import ArtefactConfig
 from bratsseg.synthesis.contrast import ContrastConfig
 from bratsseg.synthesis.distractors import DistractorConfig
-from bratsseg.synthesis.generator import SynthesisConfig, SyntheticPatient, synthesize_patient
+from bratsseg.synthesis.generator import SynthesisConfig, synthesize_patient
+from bratsseg.synthesis.patient import SyntheticPatient
 from bratsseg.synthesis.tumour import TumourConfig
 
 SPACING_MM = 4.0

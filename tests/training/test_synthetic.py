@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from bratsseg.config import read_config
+from bratsseg.errors import ConfigError
 from bratsseg.synthesis.generator import synthesize_patient
 from bratsseg.training.data import Positions
 from bratsseg.training.experiment import Experiment
-from bratsseg.training.synthetic import SyntheticSamples, prepare_patient
+from bratsseg.training.synthetic import SyntheticSamples, make_patient, prepare_patient
 
 TINY = Path(__file__).resolve().parents[2] / "configs" / "training" / "tiny.yaml"
 
@@ -49,3 +50,37 @@ def test_two_processes_see_together_what_one_sees_with_twice_the_batch() -> None
         part = slice(2 * batch, 2 * batch + 2)
         assert first[part] + second[part] == one[4 * batch : 4 * batch + 4]
     assert one[0] == 2 * 3 * 4
+
+
+PICTURES = (
+    "data.modalities=[t1n,flair,t1c]",
+    "preparation.subject=picture",
+    "preparation.spacing_mm=null",
+    "preparation.crop=none",
+    "preparation.plane_size=[32,32]",
+    "preparation.normalisation=zscore-picture",
+    "windows.slices=1",
+    "windows.planes=[0,0,1]",
+    "network.in_channels=3",
+    "synthesis.head={}",
+    "synthesis.pictures.size=32",
+    "synthesis.pictures.spacing_mm=6",
+)
+
+
+def test_pictures_of_synthetic_patients_are_samples() -> None:
+    picture, truth, _ = SyntheticSamples(tiny(*PICTURES), 2)[0]
+    assert (picture.shape, truth.shape) == ((3, 32, 32), (3, 32, 32))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_picture_is_normalised_alone_or_with_its_stack(share: float) -> None:
+    patient = make_patient(tiny(*PICTURES, f"data.synthetic.single={share}"), 0)
+    means = patient.images[1].float().mean((0, 1))
+    assert float(patient.images[1].float().mean()) == pytest.approx(0, abs=0.01)
+    assert (float(means.abs().max()) < 0.01) == (share == 1.0)
+
+
+def test_pictures_must_be_of_the_size_that_is_made() -> None:
+    with pytest.raises(ConfigError, match=r"must be synthesis\.pictures\.size both ways, 32 by 32"):
+        tiny(*PICTURES, "preparation.plane_size=[64,64]")
