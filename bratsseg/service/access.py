@@ -12,11 +12,15 @@ from bratsseg.service.accounts.roles import EVERYONE, Role
 
 
 class Body(StrEnum):
-    """How large a request's body may be: a form, a piece of an upload, a photo, or whole scans in one form."""
+    """How large a request's body may be: a form, a piece of an upload, a photo, a drawing, or scans in one form.
+
+    Each is the name of its bound in ``settings.Limits``.
+    """
 
     FORM = "form"
     PIECE = "piece"
     PHOTO = "photo"
+    DRAWING = "drawing"
     STUDY = "study"
 
 
@@ -34,7 +38,7 @@ class Rule:
 
 
 _PUBLIC: frozenset[Role] = frozenset()
-_CARE = frozenset({Role.VIEWER, Role.RADIOLOGIST, Role.DATA_MANAGER})  # read of patients and of what was done
+CARE = frozenset({Role.VIEWER, Role.RADIOLOGIST, Role.DATA_MANAGER})  # read of patients and of what was done
 _SEE = frozenset({Role.VIEWER, Role.RADIOLOGIST})  # see images
 _WORK = frozenset({Role.RADIOLOGIST})  # upload, run, review
 _KEEP = frozenset({Role.RADIOLOGIST, Role.DATA_MANAGER})  # write patients
@@ -63,13 +67,13 @@ RULES: tuple[Rule, ...] = (
     _rule("POST", "/account/password", EVERYONE),
     _rule("POST", "/account/tokens", EVERYONE),
     _rule("POST", "/account/tokens/{token}/revoke", EVERYONE),
-    _rule("GET", "/patients", _CARE),
+    _rule("GET", "/patients", CARE),
     _rule("GET POST", "/patients/new", _KEEP),
-    _rule("GET", "/patients/{patient}", _CARE),
+    _rule("GET", "/patients/{patient}", CARE),
     _rule("GET POST", "/patients/{patient}/edit", _KEEP),
     _rule("POST", "/patients/{patient}/archive", _KEEP),
     _rule("POST", "/patients/{patient}/restore", _KEEP),
-    _rule("GET", "/patients/{patient}/photo", _CARE),
+    _rule("GET", "/patients/{patient}/photo", CARE),
     _rule("POST", "/patients/{patient}/photo", _KEEP, Body.PHOTO),
     _rule("GET", "/upload", _WORK),
     _rule("POST", "/upload", _WORK, Body.STUDY),
@@ -87,17 +91,17 @@ RULES: tuple[Rule, ...] = (
     _rule("POST", "/users/{user}", _ADMIN),
     _rule("GET", "/audit", _ADMIN),
     # REST
-    _rule("GET", "/api/v1/patients", _CARE),
+    _rule("GET", "/api/v1/patients", CARE),
     _rule("POST", "/api/v1/patients", _KEEP),
-    _rule("GET", "/api/v1/patients/{patient}", _CARE),
+    _rule("GET", "/api/v1/patients/{patient}", CARE),
     _rule("PATCH", "/api/v1/patients/{patient}", _KEEP),
     _rule("POST", "/api/v1/patients/{patient}/archive", _KEEP),
     _rule("POST", "/api/v1/patients/{patient}/restore", _KEEP),
-    _rule("GET", "/api/v1/patients/{patient}/timeline", _CARE),
-    _rule("GET", "/api/v1/patients/{patient}/photo", _CARE),
+    _rule("GET", "/api/v1/patients/{patient}/timeline", CARE),
+    _rule("GET", "/api/v1/patients/{patient}/photo", CARE),
     _rule("PUT", "/api/v1/patients/{patient}/photo", _KEEP, Body.PHOTO),
-    _rule("GET", "/api/v1/studies", _CARE),
-    _rule("GET", "/api/v1/studies/{study}", _CARE),
+    _rule("GET", "/api/v1/studies", CARE),
+    _rule("GET", "/api/v1/studies/{study}", CARE),
     _rule("PATCH", "/api/v1/studies/{study}", _KEEP),
     _rule("GET POST", "/api/v1/uploads", _WORK),
     _rule("GET DELETE", "/api/v1/uploads/{upload}", _WORK),
@@ -113,7 +117,7 @@ RULES: tuple[Rule, ...] = (
     _rule("GET", "/api/v1/results/{result}", _SEE),
     _rule("GET", "/api/v1/results/{result}/files/{name}", _SEE),
     _rule("POST", "/api/v1/results/{result}/reviews", _WORK),
-    _rule("PUT", "/api/v1/results/{result}/correction", _WORK, Body.STUDY),
+    _rule("PUT", "/api/v1/results/{result}/correction", _WORK, Body.DRAWING),
     _rule("GET", "/api/v1/models", EVERYONE),
     _rule("GET", "/api/v1/models/{name}", EVERYONE),
     _rule("GET", "/api/v1/audit", _ADMIN),

@@ -13,7 +13,7 @@ from bratsseg.service.templates import page
 
 def is_api(request: Request) -> bool:
     """True when a program asks."""
-    path = request.url.path
+    path: str = request.scope["path"]
     return path.startswith("/api/") or path == "/openapi.json"
 
 
@@ -25,7 +25,8 @@ def answer(request: Request, refusal: Refusal) -> Response:
     if is_api(request):
         return JSONResponse(refusal.as_json(), refusal.status, headers)
     if refusal.status == 401 and refusal.code == "not_logged_in":
-        target = f"?next={quote(request.url.path)}" if request.method == "GET" and request.url.path != "/" else ""
+        path = request.scope["path"]
+        target = f"?next={quote(path)}" if request.method == "GET" and path != "/" else ""
         if request.headers.get("hx-request"):
             return Response(status_code=401, headers={"HX-Redirect": f"/login{target}"})
         return RedirectResponse(f"/login{target}", 303)

@@ -12,7 +12,7 @@ LOGIN_COOKIE = "bratsseg-login"
 
 def is_secure(request: Request, settings: Settings) -> bool:
     """True when the client reaches us over https, by itself or through a proxy."""
-    return settings.https or request.url.scheme == "https"
+    return settings.https or request.scope.get("scheme") == "https"
 
 
 def session_cookie(request: Request, settings: Settings) -> str:

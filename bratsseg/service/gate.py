@@ -49,7 +49,8 @@ class Gate:
             rule, visitor = await run_in_threadpool(self._admit, request)
             bounded = _BoundedBody(receive, send, self._most(rule), self._context.settings.limits.piece_seconds, rule)
             bounded.check_length(request)
-        except Refusal as refusal:
+        except Exception as error:  # whatever it is, nobody comes in by it
+            refusal = error if isinstance(error, Refusal) else _broken(request, error)
             _tell(request, refusal.status, started)
             await answer(request, refusal)(scope, receive, send)
             return
@@ -66,7 +67,9 @@ class Gate:
 
     def _admit(self, request: Request) -> tuple[Rule, Visitor | None]:
         """The rule and the visitor of a request that may come in; else a ``Refusal``."""
-        rule = find_rule(request.method, request.url.path)
+        rule = find_rule(
+            request.method, request.scope["path"]
+        )  # as it is routed: request.url has the Host header in it
         if rule is not None and rule.always:
             return rule, None
         self._require_users()
@@ -122,14 +125,14 @@ class Gate:
         if request.method in _SAFE:
             return
         origin = request.headers.get("origin")
-        strange = origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
+        strange = origin is not None and _site_of(origin) != request.headers.get("host", "")
         if strange or request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise forged()
 
     def _most(self, rule: Rule) -> int:
         limits = self._context.settings.limits
-        sizes = {Body.FORM: limits.form, Body.PIECE: limits.piece, Body.PHOTO: limits.photo, Body.STUDY: limits.study}
-        return sizes[rule.body]
+        most: int = getattr(limits, rule.body)
+        return most
 
 
 def forged() -> Refusal:
@@ -137,8 +140,15 @@ def forged() -> Refusal:
     return Refusal(403, "forged", "this request does not come from a page of this service; load the page again")
 
 
+def _site_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # such as http://[
+        return None
+
+
 def _broken(request: Request, error: Exception) -> Refusal:
-    log.error("%s %s failed: %s", request.method, request.url.path, type(error).__name__, exc_info=error)
+    log.error("%s %r failed: %s", request.method, request.scope["path"], type(error).__name__, exc_info=error)
     return Refusal(500, "failed", "this failed in the software; what happened was written to the log")
 
 
@@ -155,7 +165,7 @@ class _BoundedBody:
     def check_length(self, request: Request) -> None:
         """Refuse by the length that the client announces."""
         length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._most:
+        if not length.isdecimal() or int(length) > self._most:
             raise self._too_large()
 
     async def receive(self) -> Message:
@@ -194,5 +204,5 @@ def _tell(request: Request, status: int, started: float) -> None:
     """A line for the log. Without the query: it may hold what somebody searched for."""
     if log.isEnabledFor(logging.DEBUG):
         took = 1000 * (time.perf_counter() - started)
-        details: Any = (request.method, request.url.path, status or "passed", took)
-        log.debug("%s %s %s %.0f ms", *details)
+        details: Any = (request.method, request.scope["path"], status or "passed", took)
+        log.debug("%s %r %s %.0f ms", *details)

@@ -24,10 +24,12 @@ class Limits(Config):
     """Files in one upload, and in one zip."""
     expansion: int = 200
     """How many times its own size a zip may unpack to."""
-    voxels: int = 512 * MIB
-    """Voxels of one volume; 240 x 240 x 155 is 9 million."""
+    voxels: int = 128 * MIB
+    """Voxels of one volume: 512 x 512 x 512; a few kilobytes of gzip can promise any number. BraTS has 9 million."""
     photo: int = 8 * MIB
     """A patient's photo."""
+    drawing: int = 64 * MIB
+    """A corrected label map."""
     form: int = MIB
     """Any other request."""
     piece_seconds: float = 60.0
@@ -91,7 +93,7 @@ class Settings(Config):
     @property
     def database(self) -> str:
         """The database's URL. The one place that says SQLite."""
-        return f"sqlite:///{self.data / 'bratsseg.sqlite'}"
+        return f"sqlite:///{self._file}"
 
     @property
     def uploads(self) -> Path:
@@ -118,8 +120,13 @@ class Settings(Config):
         """Photos of patients: ``<photo>.jpg``."""
         return self.data / "photos"
 
+    @property
+    def _file(self) -> Path:
+        return self.data / "bratsseg.sqlite"
+
     def make_folders(self) -> None:
         """Make the folder and the rooms in it, closed to other users of the machine."""
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         for room in (self.uploads, self.studies, self.results, self.corrections, self.photos):
             room.mkdir(exist_ok=True, mode=0o700)
+        self._file.touch(mode=0o600)  # SQLite would let everybody read it, where the folder was there before and open

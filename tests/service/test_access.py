@@ -107,3 +107,15 @@ def test_until_there_is_a_user_every_route_refuses_and_says_how_to_make_one(empt
     assert guest.get("/healthz").status_code == 200
     empty_site.user(Role.VIEWER)
     assert guest.get("/login").status_code == 200
+
+
+def test_the_path_that_is_judged_is_the_one_that_is_routed(site):
+    # As a URL this is /healthz, which answers everybody: a tab is dropped there, and the Host header put in.
+    assert site.guest().get("/health%09z").status_code == 303
+
+
+def test_what_breaks_the_gate_is_answered_as_any_other_request(site):
+    keeper = site.client(Role.DATA_MANAGER)
+    answer = keeper.post("/api/v1/patients", json={"number": "1", "name": "A"}, headers={"Origin": "http://["})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forged")
+    assert "content-security-policy" in answer.headers

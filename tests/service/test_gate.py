@@ -66,3 +66,9 @@ def test_who_may_not_come_in_sends_no_body(address):
     port, _ = address
     start = b"POST /api/v1/uploads HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n"
     assert ask(port, start).startswith(b"HTTP/1.1 401")
+
+
+def test_a_drawing_is_not_as_large_as_a_study(address):
+    port, headers = address
+    start = f"PUT /api/v1/results/0/correction HTTP/1.1\r\n{headers}Content-Length: 99999999\r\n\r\n".encode()
+    assert ask(port, start).startswith(b"HTTP/1.1 413")

@@ -18,7 +18,7 @@ from bratsseg.service.assets import has_asset
 def page(
     request: Request, name: str, status: int = 200, headers: dict[str, str] | None = None, **values: Any
 ) -> HTMLResponse:
-    """A template of this folder as an answer. It knows ``visitor`` (None before log-in), ``csrf`` and ``path``."""
+    """A template of this folder as an answer. It knows ``visitor`` (None before log-in) and ``csrf``."""
     visitor = getattr(request.state, "visitor", None)
     text = (
         _environment()
@@ -26,7 +26,6 @@ def page(
         .render(
             visitor=visitor,
             csrf="" if visitor is None else visitor.csrf,
-            path=request.url.path,
             partial=request.headers.get("hx-request") == "true",
             **values,
         )
