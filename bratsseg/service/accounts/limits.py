@@ -33,25 +33,33 @@ class Limiter:
         if left < 1:
             raise Refusal(429, "too_many_requests", "too many requests; wait a second and go on", retry_after=1)
 
-    def may_try(self, name: str, address: str) -> None:
-        """A ``Refusal`` (429) when there were too many wrong passwords for this name or from this address."""
+    def begin_try(self, name: str, address: str) -> float:
+        """Count a password as wrong until ``was_right``, so that many tries at once are no more than one by one.
+
+        Returns what ``was_right`` is to be given. A ``Refusal`` (429) when there were too many wrong ones for this name
+        or from this address.
+        """
         window, at = self._rules.failure_minutes * 60, time.monotonic()
         with self._lock:
+            tries = {}
             for key, allowed in self._keys(name, address):
-                recent = [then for then in self._failures.get(key, ()) if at - then < window]
-                if len(recent) >= allowed:
-                    wait = int(window - (at - recent[0])) + 1
+                tries[key] = [then for then in self._failures.get(key, ()) if at - then < window]
+                if len(tries[key]) >= allowed:
+                    wait = int(window - (at - tries[key][0])) + 1
                     text = f"too many wrong passwords; try again in {-(-wait // 60)} minutes"
                     raise Refusal(429, "too_many_attempts", text, retry_after=wait)
-
-    def failed(self, name: str, address: str) -> None:
-        """Count a wrong password."""
-        window, at = self._rules.failure_minutes * 60, time.monotonic()
-        with self._lock:
-            for key, allowed in self._keys(name, address):
-                recent = [then for then in self._failures.pop(key, []) if at - then < window]
-                self._failures[key] = [*recent[-allowed:], at]
+            for key, recent in tries.items():
+                self._failures.pop(key, None)
+                self._failures[key] = [*recent, at]
             _forget(self._failures)
+        return at
+
+    def was_right(self, name: str, address: str, tried: float) -> None:
+        """The password tried at ``tried`` was right after all."""
+        with self._lock:
+            for key, _ in self._keys(name, address):
+                if tried in (kept := self._failures.get(key, [])):
+                    kept.remove(tried)
 
     def _keys(self, name: str, address: str) -> tuple[tuple[str, int], tuple[str, int]]:
         """A name from one address has few tries, an address over all names some more."""

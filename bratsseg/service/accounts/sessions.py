@@ -39,6 +39,12 @@ def begin_session(session: Session, user: User) -> str:
     return secret
 
 
+def end_session(session: Session, token_hash: str) -> None:
+    """End one session, if it has not ended yet."""
+    mine = update(LoginSession).where(LoginSession.token_hash == token_hash, LoginSession.ended_at.is_(None))
+    session.execute(mine.values(ended_at=now()))
+
+
 def end_sessions(session: Session, user_id: str, *, but: str = "") -> None:
     """End every session of a user, but for the one whose token has the hash ``but``."""
     open_ones = update(LoginSession).where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None))

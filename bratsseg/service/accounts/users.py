@@ -30,7 +30,7 @@ def add_user(session: Session, name: str, password: str, roles: Iterable[Role]) 
         text = "a user's name must be 1 to 64 letters, digits and . _ @ -, and begin with a letter or digit"
         raise Refusal(422, "name_unfit", text)
     if not wanted:
-        raise Refusal(422, "role_missing", f"a user must have one role or more of {', '.join(Role)}")
+        raise _role_missing()
     if session.scalar(select(User.id).where(User.name == name)) is not None:
         raise Refusal(409, "name_taken", f"there is a user {name} already")
     user = User(name=name, roles=wanted, password_hash=hash_password(password))
@@ -46,9 +46,11 @@ def set_password(session: Session, user: User, password: str, *, keep_session: s
 
 
 def change_user(session: Session, user: User, roles: Iterable[Role] | None, active: bool | None) -> None:
-    """Change roles or switch a user on or off; a ``Refusal`` when no administrator would be left."""
+    """Change roles or switch a user on or off; a ``Refusal`` when no role or no administrator would be left."""
     if roles is not None:
         user.roles = sorted({str(role) for role in roles})
+        if not user.roles:
+            raise _role_missing()
     if active is not None:
         user.active = active
     session.flush()
@@ -57,3 +59,8 @@ def change_user(session: Session, user: User, roles: Iterable[Role] | None, acti
         raise Refusal(409, "last_administrator", "one active administrator must remain")
     if not user.active:
         end_sessions(session, user.id)
+
+
+def _role_missing() -> Refusal:
+    """A user without any role."""
+    return Refusal(422, "role_missing", f"a user must have one role or more of {', '.join(Role)}")

@@ -34,7 +34,7 @@ class UserChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    roles: list[Role] | None = Field(default=None, min_length=1)
+    roles: list[Role] | None = None
     active: bool | None = None
     password: SecretStr | None = None
 
@@ -123,5 +123,6 @@ def change(context: ContextOf, visitor: VisitorOf, user: str, fields: UserChange
         change_user(session, found, fields.roles, fields.active)
         if fields.password is not None:
             set_password(session, found, fields.password.get_secret_value())
-        note(session, visitor, "user.change", user, fields=sorted(fields.model_dump(exclude_unset=True)))
+        told = {"roles": found.roles, "active": found.active, "password": fields.password is not None}
+        note(session, visitor, "user.change", user, **told)
         return user_facts(found)

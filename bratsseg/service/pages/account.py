@@ -27,10 +27,10 @@ def show(request: Request, context: ContextOf, visitor: VisitorOf) -> Response:
 @router.post("/account/password")
 def change_password(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf) -> Response:
     """A new password; every other session ends."""
-    context.limiter.may_try(visitor.name, visitor.address)
+    tried = context.limiter.begin_try(visitor.name, visitor.address)
     if check_password(context.store, visitor.name, text(form, "old")) is None:
-        context.limiter.failed(visitor.name, visitor.address)
         raise Refusal(422, "password_wrong", "the old password is wrong")
+    context.limiter.was_right(visitor.name, visitor.address, tried)
     with context.store.writing() as session:
         set_password(session, session.get_one(User, visitor.user_id), text(form, "new"), keep_session=visitor.session)
         note(session, visitor, "user.password", visitor.user_id)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from pydantic import SecretStr
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from bratsseg.service.accounts.roles import Role
-from bratsseg.service.accounts.users import add_user, change_user, set_password
 from bratsseg.service.api import audit as audit_api
 from bratsseg.service.api import users as users_api
-from bratsseg.service.audit import note
+from bratsseg.service.api.users import NewUser, UserChange
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.pages.forms import FormOf, see, text
-from bratsseg.service.records import User
-from bratsseg.service.refusal import Refusal, not_found
+from bratsseg.service.refusal import Refusal
 from bratsseg.service.templates import page
 
 router = APIRouter()
@@ -32,9 +31,8 @@ def show_users(request: Request, context: ContextOf) -> Response:
 def add(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf) -> Response:
     """Make a user."""
     try:
-        with context.store.writing() as session:
-            user = add_user(session, text(form, "name").strip(), text(form, "password"), _roles(form))
-            note(session, visitor, "user.create", user.id, roles=user.roles)
+        new = NewUser(name=text(form, "name").strip(), password=SecretStr(text(form, "password")), roles=_roles(form))
+        users_api.add(context, visitor, new)
     except Refusal as refusal:
         return _users(request, context, refusal)
     return see("/users")
@@ -44,14 +42,9 @@ def add(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf) 
 def change(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf, user: str) -> Response:
     """Change roles, switch on or off, set a password."""
     try:
-        with context.store.writing() as session:
-            found = session.get(User, user)
-            if found is None:
-                raise not_found("user")
-            change_user(session, found, _roles(form) or None, "active" in form)
-            if password := text(form, "password"):
-                set_password(session, found, password)
-            note(session, visitor, "user.change", user, roles=found.roles, active=found.active)
+        password = SecretStr(text(form, "password")) if text(form, "password") else None
+        fields = UserChange(roles=_roles(form), active="active" in form, password=password)
+        users_api.change(context, visitor, user, fields)
     except Refusal as refusal:
         return _users(request, context, refusal)
     return see("/users")

@@ -18,15 +18,16 @@ FIELD = "csrf_token"
 async def checked_form(request: Request) -> FormData:
     """The form of a request; empty for requests that have none. A ``Refusal`` (403) when its token is wrong.
 
-    The gate has checked a token in a header already. Before log-in the token is that of a cookie, which another site
-    can neither read nor set.
+    The gate has checked a token in a header already. To log in, the token is that of a cookie, which another site can
+    neither read nor set; so it is too when somebody is logged in and becomes somebody else.
     """
     if request.method != "POST":
         return FormData()
     form = await request.form(max_files=256, max_fields=256)
     visitor = request.state.visitor
-    wanted = request.cookies.get(LOGIN_COOKIE, "") if visitor is None else visitor.csrf
-    given = request.headers.get(CSRF_HEADER) or form.get(FIELD)
+    to_log_in = visitor is None or request.scope["path"] == "/login"
+    wanted = request.cookies.get(LOGIN_COOKIE, "") if to_log_in else visitor.csrf
+    given = (None if to_log_in else request.headers.get(CSRF_HEADER)) or form.get(FIELD)
     if not wanted or not isinstance(given, str) or not secrets.compare_digest(given.encode(), wanted.encode()):
         raise forged()
     return form

@@ -5,16 +5,14 @@ from __future__ import annotations
 import secrets
 
 from fastapi import APIRouter, Request
-from sqlalchemy import update
 from starlette.responses import Response
 
-from bratsseg.service.accounts.sessions import begin_session, check_password
+from bratsseg.service.accounts.sessions import begin_session, check_password, end_session
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import note
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.cookies import LOGIN_COOKIE, drop_cookie, put_cookie, session_cookie
 from bratsseg.service.pages.forms import FormOf, see, text
-from bratsseg.service.records import LoginSession, now
 from bratsseg.service.templates import page
 
 router = APIRouter()
@@ -31,14 +29,17 @@ def log_in(request: Request, context: ContextOf, form: FormOf) -> Response:
     """Check name and password; a new session takes the place of whatever was there."""
     name, target = text(form, "name").strip()[:64], text(form, "next")
     visitor = Visitor("", name, frozenset(), request.client.host if request.client else "")
-    context.limiter.may_try(name, visitor.address)
+    tried = context.limiter.begin_try(name, visitor.address)
     user = check_password(context.store, name, text(form, "password"))
     if user is None:
-        context.limiter.failed(name, visitor.address)
         with context.store.writing() as session:
             note(session, visitor, "login.refused")
         return _form(request, context, target, "name or password is wrong", 401)
+    context.limiter.was_right(name, visitor.address, tried)
+    before: Visitor | None = request.state.visitor
     with context.store.writing() as session:
+        if before is not None:
+            end_session(session, before.session)
         secret = begin_session(session, user)
         note(session, Visitor(user.id, user.name, frozenset(), visitor.address), "login.done")
     response = see(_inside(target))
@@ -51,8 +52,7 @@ def log_in(request: Request, context: ContextOf, form: FormOf) -> Response:
 def log_out(request: Request, context: ContextOf, visitor: VisitorOf) -> Response:
     """End this session."""
     with context.store.writing() as session:
-        mine = update(LoginSession).where(LoginSession.token_hash == visitor.session)
-        session.execute(mine.values(ended_at=now()))
+        end_session(session, visitor.session)
         note(session, visitor, "login.ended")
     response = see("/login")
     drop_cookie(response, request, context.settings, session_cookie(request, context.settings))
