@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.exc import DatabaseError
 
 from bratsseg.service.accounts.roles import Role
 from bratsseg.service.records import AuditEntry, LoginSession, now
-from tests.service.conftest import PASSWORD, Site, log_in, make_settings, token
+from bratsseg.service.settings import AccountRules
+from tests.service.conftest import PASSWORD, Site, log_in, make_settings, send, token
 
 
 def test_a_session_is_new_at_log_in_and_gone_after_log_out(site):
@@ -62,10 +64,12 @@ def test_wrong_passwords_are_counted(site):
     assert int(refused.headers["retry-after"]) > 0
 
 
-def test_too_many_requests_are_refused(site):
+def test_too_many_requests_are_refused(tmp_path):
+    site = Site(make_settings(tmp_path / "data", accounts=AccountRules(burst=10, requests_per_second=0.01)))
     viewer = site.client(Role.VIEWER)
-    codes = {viewer.get("/api/v1/users/me").status_code for _ in range(site.settings.accounts.burst * 2)}
-    assert 429 in codes
+    codes = [viewer.get("/api/v1/users/me").status_code for _ in range(12)]
+    assert (codes[0], codes[-1]) == (200, 429)
+    site.context.store.close()
 
 
 def test_an_idle_session_ends(site):
@@ -159,3 +163,71 @@ def test_every_answer_forbids_foreign_scripts_and_caches(site):
         assert headers["cache-control"] == ("no-cache" if path.startswith("/static") else "no-store")
     assert "<script>" not in viewer.get("/").text
     assert "style=" not in viewer.get("/").text
+
+
+def test_who_is_logged_in_may_log_in_as_somebody_else_and_the_old_session_ends(site):
+    site.user(Role.VIEWER, name="anna")
+    client = site.client(Role.RADIOLOGIST)
+    before = client.cookies["bratsseg"]
+    form = client.get("/login").text.partition('action="/login"')[2]
+    fields = {"csrf_token": token(form), "name": "anna", "password": PASSWORD, "next": "/"}
+    assert client.post("/login", data=fields).status_code == 303
+    assert client.get("/api/v1/users/me").json()["name"] == "anna"
+    old = site.guest()
+    old.cookies.set("bratsseg", before)
+    assert old.get("/account").status_code == 303
+
+
+def test_many_wrong_passwords_at_once_are_no_more_than_one_after_another(site):
+    site.user(Role.VIEWER, name="anna")
+    with ThreadPoolExecutor(10) as pool:
+        codes = [answer.status_code for answer in pool.map(lambda _: log_in(site.guest(), "anna", "wrong"), range(10))]
+    assert sorted(codes) == [401] * site.settings.accounts.failures + [429] * (10 - site.settings.accounts.failures)
+
+
+def test_right_passwords_are_not_counted(site):
+    site.user(Role.VIEWER, name="anna")
+    for _ in range(site.settings.accounts.failures + 1):
+        assert log_in(site.guest(), "anna").status_code == 303
+
+
+def test_a_user_never_keeps_a_role_that_was_unticked(site):
+    admin = site.client(Role.ADMINISTRATOR)
+    user = site.user_id(Role.VIEWER)
+    form = {"csrf_token": admin.headers["X-CSRF-Token"], "active": "on"}
+    refused = admin.post(f"/users/{user}", data=form)
+    assert refused.status_code == 422
+    assert "role_missing" in refused.text
+    assert admin.post(f"/users/{user}", data=form | {"role": "radiologist"}).status_code == 303
+    acts = admin.get("/api/v1/audit", params={"object_id": user}).json()["items"]
+    assert [act["details"] for act in acts] == [{"roles": ["radiologist"], "active": True, "password": False}]
+
+
+def test_the_audit_keeps_whom_the_upload_pages_show(site, radiologist, scans):
+    patient = radiologist.post("/api/v1/patients", json={"number": "1", "name": "Meyer"}).json()["id"]
+    upload = send(radiologist, scans())
+    radiologist.post(f"/api/v1/uploads/{upload['id']}/complete")
+    assert "Meyer" in radiologist.get("/upload", params={"patient": patient}).text
+    assert "Meyer" in radiologist.get(f"/uploads/{upload['id']}").text
+    admin = site.client(Role.ADMINISTRATOR)
+    assert admin.get("/api/v1/audit", params={"action": "patient.read"}).json()["items"][0]["object_id"] == patient
+    assert admin.get("/api/v1/audit", params={"action": "patient.list"}).json()["items"][0]["details"]["shown"] == [
+        patient
+    ]
+
+
+def test_a_row_of_the_audit_cannot_be_replaced(site):
+    site.client(Role.VIEWER)
+    row = "(id, at, user_name, address, action, kind, details) VALUES (1, '2020-01-01', 'x', '', 'x', 'x', '{}')"
+    with pytest.raises(DatabaseError, match="audit rows never"), site.context.store.writing() as session:
+        session.execute(text(f"INSERT OR REPLACE INTO audit {row}"))
+
+
+def test_the_database_is_closed_to_other_users_of_the_machine(tmp_path):
+    data = tmp_path / "open"
+    data.mkdir(mode=0o755)
+    site = Site(make_settings(data))
+    site.user(Role.VIEWER)
+    for path in data.glob("bratsseg.sqlite*"):
+        assert path.stat().st_mode & 0o077 == 0, path.name
+    site.context.store.close()

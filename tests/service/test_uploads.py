@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
+import shutil
 import stat
+import threading
 import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
 
+from bratsseg.service.accounts.roles import Role
+from bratsseg.service.intake import acceptance, pieces
 from tests.service.conftest import Site, accept, send, token
 
 
@@ -28,7 +35,7 @@ def zipped(members: dict[str, bytes], **how: int) -> bytes:
         for name, content in members.items():
             info = zipfile.ZipInfo(name)
             info.external_attr = how.get("mode", stat.S_IFREG | 0o644) << 16
-            info.compress_type = zipfile.ZIP_DEFLATED
+            info.compress_type = how.get("packing", zipfile.ZIP_DEFLATED)
             opened.writestr(info, content)
     return out.getvalue()
 
@@ -102,6 +109,9 @@ def test_a_plain_nifti_is_kept_gzipped(site, radiologist, brain):
         ("s.zip", lambda brain: zipped({"virus.exe": b"MZ"}), 415, "type_unknown"),
         ("s.zip", lambda brain: zipped({"inner.zip": zipped({})}), 415, "type_unknown"),
         ("s.zip", lambda brain: zipped({"flair.nii.gz": brain})[:-30], 422, "unreadable"),
+        ("s.zip", lambda brain: zipped({"flair.nii.gz": brain}, packing=zipfile.ZIP_LZMA), 422, "unreadable"),
+        ("s.zip", lambda brain: zipped({"ä.nii.gz": brain}).replace("ä".encode(), b"\xff\xff"), 422, "unreadable"),
+        ("s.zip", lambda brain: zipped({f"__MACOSX/{n:040}": b"" for n in range(12_000)}), 413, "too_many_files"),
     ],
     ids=lambda value: value if isinstance(value, str | int) else "",
 )
@@ -209,8 +219,6 @@ def test_a_name_with_folders_stays_in_its_own(site, radiologist, brain):
 
 
 def test_an_upload_belongs_to_who_began_it(site, radiologist, brain):
-    from bratsseg.service.accounts.roles import Role
-
     upload = send(radiologist, {"flair.nii.gz": brain})
     other = site.client(Role.RADIOLOGIST, Role.VIEWER)
     assert other.get(f"/api/v1/uploads/{upload['id']}").status_code == 404
@@ -232,3 +240,63 @@ def test_an_upload_works_by_forms_alone(site: Site, radiologist, scans):
     refused = radiologist.post(again.headers["location"] + "/accept", data={"csrf_token": csrf})
     assert refused.status_code == 422
     assert "modality_ambiguous" in refused.text
+
+
+def test_a_zip_whose_completion_was_killed_is_completed_again(site, radiologist, brain):
+    upload = send(radiologist, {"s.zip": zipped({"flair.nii.gz": brain})})
+    torn = site.settings.uploads / upload["id"] / "unzipped"
+    torn.mkdir()
+    (torn / "0").write_bytes(b"half")
+    assert radiologist.post(f"/api/v1/uploads/{upload['id']}/complete").status_code == 200
+
+
+def test_a_double_click_on_the_last_button_is_one_study(radiologist, scans, monkeypatch):
+    upload = send(radiologist, scans())
+    radiologist.post(f"/api/v1/uploads/{upload['id']}/complete")
+    both, require = threading.Barrier(2), acceptance.require_model
+
+    def together(*given, **named):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        return require(*given, **named)
+
+    monkeypatch.setattr(acceptance, "require_model", together)
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(
+            pool.map(lambda _: radiologist.post(f"/api/v1/uploads/{upload['id']}/accept", json={}), range(2))
+        )
+    assert [answer.status_code for answer in answers] == [201, 201], [answer.text for answer in answers]
+    assert answers[0].json() == answers[1].json()
+
+
+def test_strange_entries_of_a_zip_are_passed_over(radiologist, brain):
+    assert accept(radiologist, {"s.zip": zipped({".": b"", "flair.nii.gz": brain})}).status_code == 201
+
+
+def test_a_file_that_is_not_the_one_announced_is_refused(radiologist, brain):
+    announced = {"name": "flair.nii.gz", "size": len(brain), "crc32": zlib.crc32(brain)}
+    for content, status in ((brain[::-1], 422), (brain, 200)):
+        begun = radiologist.post("/api/v1/uploads", json={"files": [announced]}).json()
+        path = f"/api/v1/uploads/{begun['id']}"
+        radiologist.patch(f"{path}/files/{begun['files'][0]['id']}", headers={"Upload-Offset": "0"}, content=content)
+        answer = radiologist.post(f"{path}/complete")
+        assert answer.status_code == status
+        if status == 422:
+            assert answer.json()["code"] == "content_differs"
+
+
+def test_a_full_disk_is_told_before_a_piece_is_written(site, radiologist, monkeypatch):
+    begun = radiologist.post("/api/v1/uploads", json={"files": [{"name": "a.nii.gz", "size": 10}]}).json()
+    monkeypatch.setattr(pieces.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 5))
+    address = f"/api/v1/uploads/{begun['id']}/files/{begun['files'][0]['id']}"
+    answer = radiologist.patch(address, headers={"Upload-Offset": "0"}, content=b"12345")
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+
+
+def test_an_upload_that_ended_is_not_ended_again(site, radiologist, scans):
+    upload = send(radiologist, scans())["id"]
+    radiologist.post(f"/api/v1/uploads/{upload}/complete")
+    assert radiologist.post(f"/api/v1/uploads/{upload}/accept", json={}).status_code == 201
+    radiologist.delete(f"/api/v1/uploads/{upload}")
+    acts = site.client(Role.ADMINISTRATOR).get("/api/v1/audit", params={"object_id": upload}).json()["items"]
+    assert "upload.cancelled" not in {act["action"] for act in acts}

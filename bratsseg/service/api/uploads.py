@@ -13,7 +13,7 @@ from bratsseg.service.api.bodies import RawBody, raw_body
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.intake.acceptance import accept_upload
 from bratsseg.service.intake.completion import complete_upload
-from bratsseg.service.intake.pieces import begin_upload, cancel_upload, find_upload, write_piece
+from bratsseg.service.intake.pieces import Announced, begin_upload, cancel_upload, find_upload, write_piece
 from bratsseg.service.intake.scans import ROLES
 from bratsseg.service.records import Upload
 
@@ -27,6 +27,9 @@ class AnnouncedFile(BaseModel):
 
     name: str = Field(min_length=1, max_length=1024)
     size: int = Field(ge=0)
+    crc32: int | None = Field(
+        default=None, ge=0, lt=1 << 32, description="Of the whole file; checked when all is sent."
+    )
 
 
 class NewUpload(BaseModel):
@@ -61,7 +64,8 @@ def upload_facts(context: ContextOf, upload: Upload) -> dict[str, Any]:
         "study_id": upload.study_id,
         "piece_bytes": context.settings.limits.piece,
         "files": [
-            {"id": file.id, "name": file.name, "size": file.size, "received": file.received} for file in upload.files
+            {"id": file.id, "name": file.name, "size": file.size, "crc32": file.crc32, "received": file.received}
+            for file in upload.files
         ],
         "found": upload.found,
     }
@@ -70,7 +74,7 @@ def upload_facts(context: ContextOf, upload: Upload) -> dict[str, Any]:
 @router.post("", status_code=201)
 def begin(context: ContextOf, visitor: VisitorOf, new: NewUpload) -> dict[str, Any]:
     """Announce the files of a study."""
-    files = [(file.name, file.size) for file in new.files]
+    files = [Announced(file.name, file.size, file.crc32) for file in new.files]
     upload = begin_upload(context, visitor, files, new.patient_id, new.taken_on)
     return upload_facts(context, upload)
 
@@ -101,8 +105,7 @@ def send(
     upload_offset: Annotated[int, Header(ge=0, description="Where in the file this piece begins.")],
 ) -> dict[str, int]:
     """One piece. 409 ``offset_differs`` tells where to go on; after a broken connection ask for ``received``."""
-    found = find_upload(context, visitor, upload)
-    return {"received": write_piece(context, found, file, upload_offset, content)}
+    return {"received": write_piece(context, visitor, upload, file, offset=upload_offset, content=content)}
 
 
 @router.post("/{upload}/complete")
@@ -129,4 +132,4 @@ def accept(context: ContextOf, visitor: VisitorOf, upload: str, confirmation: Co
 @router.delete("/{upload}", status_code=204)
 def cancel(context: ContextOf, visitor: VisitorOf, upload: str) -> None:
     """Give an upload up."""
-    cancel_upload(context, visitor, find_upload(context, visitor, upload))
+    cancel_upload(context, visitor, upload)

@@ -17,7 +17,7 @@ from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import note
 from bratsseg.service.context import Context
 from bratsseg.service.intake.pictures import keep_picture
-from bratsseg.service.intake.pieces import close_upload, find_upload, upload_folder
+from bratsseg.service.intake.pieces import close_upload, find_upload, one_at_a_time, upload_folder
 from bratsseg.service.intake.scans import IGNORE, MASK, ROLES, check_study
 from bratsseg.service.jobs import enqueue
 from bratsseg.service.models import require_model
@@ -42,14 +42,30 @@ def accept_upload(
 
     Raises a ``Refusal``: 422 for roles that are missing or given twice, grids that differ, skull on; 409
     ``study_exists`` with its id; 503 when no model can take it. The upload stays open to be confirmed differently,
-    but for files that can never be used.
+    but for files that can never be used. A second request waits for the first and has its answer.
     """
+    with one_at_a_time(upload_id):
+        return _accept(
+            context, visitor, upload_id, roles=roles or {}, model=model, patient_id=patient_id, taken_on=taken_on
+        )
+
+
+def _accept(
+    context: Context,
+    visitor: Visitor,
+    upload_id: str,
+    *,
+    roles: Mapping[str, str],
+    model: str | None,
+    patient_id: str | None,
+    taken_on: date | None,
+) -> tuple[Study, Job]:
     upload = find_upload(context, visitor, upload_id)
     if upload.status == "accepted":
         return _accepted_before(context, upload)
     if upload.status != "checked":
         raise Refusal(409, "upload_not_checked", f"this upload is {upload.status}; complete it first")
-    chosen = choose_roles(upload, roles or {})
+    chosen = choose_roles(upload, roles)
     kind = str(upload.found["kind"])
     with context.store.reading() as session:
         name = require_model(session, context.settings, kind, set(chosen) - {MASK, PICTURE}, model).name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import zipfile
 import zlib
@@ -13,6 +14,8 @@ from bratsseg.service.settings import MIB, Limits
 
 _CHUNK = MIB
 _SMALL = 64 * MIB  # a zip that unpacks to less is no bomb, however well it was packed
+_LIST = MIB  # bytes of a zip's own list of files; zipfile makes objects of all of it at once
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others take memory as the sender says
 _NOISE = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 
 
@@ -23,7 +26,7 @@ def unpack(archive: Path, name: str, folder: Path, limits: Limits) -> list[tuple
     unpacks to too much, ``unreadable`` for a damaged or encrypted zip; 415 for files of another kind; 413 for too many.
     """
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with _Listed(archive) as stream, zipfile.ZipFile(stream) as opened:
             members = [member for member in opened.infolist() if _wanted(member, name)]
             _refuse_too_much(members, archive.stat().st_size, name, limits)
             folder.mkdir(parents=True, exist_ok=True)
@@ -33,8 +36,18 @@ def unpack(archive: Path, name: str, folder: Path, limits: Limits) -> list[tuple
                 budget -= _copy(opened, member, target, budget, name)
                 unpacked.append((target, member.filename))
             return unpacked
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise Refusal(422, "unreadable", f"{name}: the zip is damaged or encrypted ({error}); make it again") from error
+
+
+class _Listed(io.FileIO):
+    """A zip whose list of files is not read when it is longer than any study's."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As a file does; a ``Refusal`` (413) for more at once than ``_LIST``: only the list is read so."""
+        if size is not None and size > _LIST:
+            raise Refusal(413, "too_many_files", "a zip may hold the files of one study, this has far too many")
+        return super().read(size)
 
 
 def _wanted(member: zipfile.ZipInfo, name: str) -> bool:
@@ -48,8 +61,10 @@ def _wanted(member: zipfile.ZipInfo, name: str) -> bool:
         raise Refusal(
             422, "zip_link", f"{name}: must hold plain files, has a link or a device; zip the files themselves"
         )
-    if member.is_dir() or any(mark in path for mark in _NOISE) or parts[-1].startswith("."):
+    if not parts or member.is_dir() or any(mark in path for mark in _NOISE) or parts[-1].startswith("."):
         return False
+    if member.compress_type not in _PACKINGS:
+        raise Refusal(422, "unreadable", f"{name}: must be packed by deflate as most programs do; make it again")
     if promised(parts[-1]) == "zip":
         raise Refusal(415, "type_unknown", f"{name}: must hold scans, has a zip inside; unpack that one first")
     return True

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
 
@@ -20,28 +21,37 @@ from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.service.settings import Limits
 
 _ROOM_LEFT = 1 << 30  # bytes that an upload must leave free
-_LOCKS = [threading.Lock() for _ in range(64)]  # two requests never write one file; there is one server process
+_LOCKS = [threading.Lock() for _ in range(64)]  # two requests never work on one upload; there is one server process
+
+
+@dataclass(frozen=True)
+class Announced:
+    """A file that will be sent: its name, its bytes, and the CRC-32 of them where the sender knows it."""
+
+    name: str
+    size: int
+    crc32: int | None = None
 
 
 def begin_upload(
     context: Context,
     visitor: Visitor,
-    files: Sequence[tuple[str, int]],
+    files: Sequence[Announced],
     patient_id: str | None = None,
     taken_on: date | None = None,
 ) -> Upload:
-    """Announce files by (name, size); a ``Refusal``: 413 too large or too many, 415 other kinds, 507 no room."""
+    """Announce files; a ``Refusal``: 413 too large or too many, 415 other kinds, 507 no room."""
     _refuse_too_much(files, context.settings.limits)
-    for name, _ in files:
-        promised(name)
-    if shutil.disk_usage(context.settings.uploads).free - sum(size for _, size in files) < _ROOM_LEFT:
-        raise Refusal(507, "storage_full", "the disk of this service is nearly full; tell its administrator")
+    for file in files:
+        promised(file.name)
+    _refuse_without_room(context, sum(file.size for file in files))
     with context.store.writing() as session:
         if patient_id is not None and session.get(Patient, patient_id) is None:
             raise not_found("patient")
         upload = Upload(patient_id=patient_id, taken_on=taken_on, created_by=visitor.user_id)
         upload.files = [
-            UploadedFile(position=at, name=_plain_name(name), size=size) for at, (name, size) in enumerate(files)
+            UploadedFile(position=at, name=_plain_name(file.name), size=file.size, crc32=file.crc32)
+            for at, file in enumerate(files)
         ]
         session.add(upload)
         session.flush()
@@ -63,22 +73,28 @@ def upload_folder(context: Context, upload_id: str) -> Path:
     return context.settings.uploads / upload_id
 
 
-def write_piece(context: Context, upload: Upload, file_id: str, offset: int, content: bytes) -> int:
+def one_at_a_time(upload_id: str) -> threading.Lock:
+    """What a request holds while it works on an upload; another upload seldom has the same one."""
+    return _LOCKS[hash(upload_id) % len(_LOCKS)]
+
+
+def write_piece(
+    context: Context, visitor: Visitor, upload_id: str, file_id: str, *, offset: int, content: bytes
+) -> int:
     """Put ``content`` at ``offset`` of a file; returns the bytes received so far.
 
     Raises a ``Refusal``: 409 ``offset_differs`` with ``received`` when the file goes on elsewhere, 413 when it gets
-    longer than announced.
+    longer than announced, 507 when the disk is nearly full.
     """
-    file = next((one for one in upload.files if one.id == file_id), None)
-    if file is None:
-        raise not_found("file in this upload")
-    if upload.status != "open":
-        raise Refusal(409, "upload_closed", f"this upload is {upload.status}; begin another")
-    folder = upload_folder(context, upload.id)
-    folder.mkdir(exist_ok=True, mode=0o700)
-    path = folder / file_id
-    with _LOCKS[int(file_id, 16) % len(_LOCKS)]:
-        _refuse_elsewhere(context, file_id, offset, len(content))
+    with one_at_a_time(upload_id):
+        upload = find_upload(context, visitor, upload_id)
+        if upload.status != "open":
+            raise Refusal(409, "upload_closed", f"this upload is {upload.status}; begin another")
+        _refuse_elsewhere(upload, file_id, offset, len(content))
+        _refuse_without_room(context, len(content))
+        folder = upload_folder(context, upload.id)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        path = folder / file_id
         path.touch(0o600)
         with path.open("r+b") as stream:
             stream.truncate(offset)  # what a killed request left beyond the row's number
@@ -92,38 +108,45 @@ def write_piece(context: Context, upload: Upload, file_id: str, offset: int, con
     return offset + len(content)
 
 
-def cancel_upload(context: Context, visitor: Visitor, upload: Upload) -> None:
+def cancel_upload(context: Context, visitor: Visitor, upload_id: str) -> None:
     """Give an upload up and remove its files."""
-    close_upload(context, visitor, upload.id, "cancelled")
+    with one_at_a_time(upload_id):
+        close_upload(context, visitor, find_upload(context, visitor, upload_id).id, "cancelled")
 
 
 def close_upload(context: Context, visitor: Visitor, upload_id: str, status: str, code: str = "") -> None:
     """End an upload that did not become a study, and remove its files."""
     with context.store.writing() as session:
         row = update(Upload).where(Upload.id == upload_id, Upload.status.in_(("open", "checked")))
-        session.execute(row.values(status=status, code=code))
-        note(session, visitor, f"upload.{status}", upload_id, code=code)
+        if session.execute(row.values(status=status, code=code).returning(Upload.id)).first() is not None:
+            note(session, visitor, f"upload.{status}", upload_id, code=code)
     shutil.rmtree(upload_folder(context, upload_id), ignore_errors=True)
 
 
-def _refuse_too_much(files: Sequence[tuple[str, int]], limits: Limits) -> None:
+def _refuse_without_room(context: Context, wanted: int) -> None:
+    if shutil.disk_usage(context.settings.uploads).free - wanted < _ROOM_LEFT:
+        raise Refusal(507, "storage_full", "the disk of this service is nearly full; tell its administrator")
+
+
+def _refuse_too_much(files: Sequence[Announced], limits: Limits) -> None:
     if not files:
         raise Refusal(422, "modality_missing", "an upload must have one file or more")
     if len(files) > limits.files:
         raise Refusal(413, "too_many_files", f"an upload may have at most {limits.files} files, was {len(files)}")
-    for name, size in files:
-        if size < 0:
-            raise Refusal(422, "invalid", f"{name}: its size must be 0 or more")
-        if size > limits.file:
+    for file in files:
+        if file.size < 0:
+            raise Refusal(422, "invalid", f"{file.name}: its size must be 0 or more")
+        if file.size > limits.file:
             most = limits.file / (1 << 20)
-            raise Refusal(413, "too_large", f"{name}: a file may have at most {most:,.0f} MiB")
-    if sum(size for _, size in files) > limits.study:
+            raise Refusal(413, "too_large", f"{file.name}: a file may have at most {most:,.0f} MiB")
+    if sum(file.size for file in files) > limits.study:
         raise Refusal(413, "too_large", f"an upload may have at most {limits.study / (1 << 20):,.0f} MiB in all")
 
 
-def _refuse_elsewhere(context: Context, file_id: str, offset: int, length: int) -> None:
-    with context.store.reading() as session:
-        row = session.get_one(UploadedFile, file_id)
+def _refuse_elsewhere(upload: Upload, file_id: str, offset: int, length: int) -> None:
+    row = next((one for one in upload.files if one.id == file_id), None)
+    if row is None:
+        raise not_found("file in this upload")
     if offset != row.received:
         text = f"{row.name}: must go on at byte {row.received}, was {offset}"
         raise Refusal(409, "offset_differs", text, received=row.received)

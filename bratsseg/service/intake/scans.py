@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 
 from isal import igzip
@@ -13,16 +15,17 @@ from bratsseg.service.settings import Limits
 from bratsseg.study.brain import find_brain
 from bratsseg.study.case import Case, VolumeSource
 from bratsseg.study.checks import inspect
-from bratsseg.study.grid import Grid
 from bratsseg.study.layout.draft import Named, read_names
 from bratsseg.study.layout.roles import Role
 from bratsseg.study.modality import Modality
-from bratsseg.study.reading import read_header, read_study, read_volume
+from bratsseg.study.reading import Header, read_header, read_study, read_volume
 from bratsseg.study.reading.study import error_of
-from bratsseg.study.volume import Study
+from bratsseg.study.volume import Study, Volume
 
 MASK, IGNORE = "mask", "ignore"
 ROLES = (*map(str, Modality), MASK, IGNORE)
+AT_ONCE = threading.Semaphore(2)
+"""Held while whole volumes are in memory; whoever else sends some waits."""
 _CHUNK = 1 << 20
 _AFTER = 1 << 20  # what a NIfTI file may hold after its voxels
 
@@ -39,32 +42,41 @@ def check_scan(path: Path, name: str, limits: Limits, *, is_scan: bool) -> None:
     label map.
     """
     try:
-        header = read_header(VolumeSource(path), name)
-        if header.volumes > 1:
-            text = f"{name}: must be one 3-D volume, has {header.volumes}; save the volumes as files of their own"
-            raise Refusal(422, "content_invalid", text)
-        _refuse_too_large(path, name, header.grid, header.dtype.itemsize, limits)
-        volume = read_volume(VolumeSource(path), name)
-        if is_scan:
-            _raise_first_fatal(Study(name, {Modality.FLAIR: volume}))
+        with AT_ONCE:
+            volume = read_bounded(path, name, limits.voxels)
+            if is_scan:
+                _raise_first_fatal(Study(name, {Modality.FLAIR: volume}))
     except CaseError as error:
         raise of_error(error, {f"case {name}: FLAIR: ": f"{name}: ", path.name: name}) from error
 
 
-def check_study(name: str, sources: Mapping[str, Path], names: Mapping[str, str]) -> Study:
+def read_bounded(path: Path, name: str, most: int) -> Volume:
+    """Read one NIfTI file of one volume and at most so many voxels, after a look at how large it really is.
+
+    Raises a ``Refusal`` (413, 422) for more than that, a ``CaseError`` when it is damaged.
+    """
+    header = read_header(VolumeSource(path), name)
+    if header.volumes > 1:
+        text = f"{name}: must be one 3-D volume, has {header.volumes}; save the volumes as files of their own"
+        raise Refusal(422, "content_invalid", text)
+    _refuse_too_large(path, name, header, most)
+    return read_volume(VolumeSource(path), name)
+
+
+def check_study(name: str, sources: Mapping[str, Path], names: Mapping[str, str]) -> None:
     """Check scans together: ``sources`` by role, ``names`` what the user calls them.
 
     Raises a ``Refusal`` (422): grids that differ, skull on, no brain, a file that became unreadable.
     """
     scans = {Modality(role): VolumeSource(path) for role, path in sources.items() if role != MASK}
     try:
-        study = read_study(Case(name, scans, mask=sources.get(MASK)))
-        _raise_first_fatal(study)
-        find_brain(study)
+        with AT_ONCE:
+            study = read_study(Case(name, scans, mask=sources.get(MASK)))
+            _raise_first_fatal(study)
+            find_brain(study)
     except CaseError as error:
         theirs = {path.name: names[role] for role, path in sources.items()}
         raise of_error(error, {f"case {name}: ": "", **theirs}) from error
-    return study
 
 
 def _role(named: Named) -> str:
@@ -81,12 +93,12 @@ def _raise_first_fatal(study: Study) -> None:
             raise error_of(study.case_id, problem)
 
 
-def _refuse_too_large(path: Path, name: str, grid: Grid, item: int, limits: Limits) -> None:
+def _refuse_too_large(path: Path, name: str, header: Header, most: int) -> None:
     """Refuse by the header, then by what really comes out of a gzip stream, before anybody reads it to its end."""
-    count = grid.shape[0] * grid.shape[1] * grid.shape[2]
-    if count > limits.voxels:
-        raise Refusal(413, "too_large", f"{name}: may have at most {limits.voxels:,} voxels, has {count:,}")
-    if _unpacks_to_more(path, count * item + _AFTER):
+    count = prod(header.grid.shape)
+    if count > most:
+        raise Refusal(413, "too_large", f"{name}: may have at most {most:,} voxels, has {count:,}")
+    if _unpacks_to_more(path, count * header.dtype.itemsize + _AFTER):
         raise Refusal(422, "zip_bomb", f"{name}: unpacks to more than its header promises; write the file again")
 
 

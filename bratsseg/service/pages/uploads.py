@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 
 from fastapi import APIRouter, Request
-from sqlalchemy import select
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
@@ -13,24 +12,25 @@ from bratsseg.service.api.uploads import upload_facts
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.intake.acceptance import accept_upload
 from bratsseg.service.intake.completion import complete_upload
-from bratsseg.service.intake.pieces import begin_upload, cancel_upload, find_upload, write_piece
+from bratsseg.service.intake.pieces import Announced, begin_upload, cancel_upload, find_upload, write_piece
 from bratsseg.service.intake.scans import IGNORE, MASK
 from bratsseg.service.intake.sniffing import ACCEPTED
 from bratsseg.service.models import NO_PICTURE_MODEL, installed_models, model_facts
 from bratsseg.service.pages.forms import FormOf, see, text
-from bratsseg.service.records import Patient
+from bratsseg.service.patients import list_patients, read_patient
 from bratsseg.service.refusal import Refusal
 from bratsseg.service.templates import page
 from bratsseg.study.modality import Modality
 
 router = APIRouter()
+_OFFERED = 200  # patients to choose from; the page of any other leads to an upload of their own
 _ROLES = [*((str(modality), modality.label) for modality in Modality), (MASK, "Brain mask"), (IGNORE, "Leave out")]
 
 
 @router.get("/upload")
-def choose(request: Request, context: ContextOf, patient: str | None = None) -> Response:
+def choose(request: Request, context: ContextOf, visitor: VisitorOf, patient: str | None = None) -> Response:
     """Choose files."""
-    return _choose(request, context, patient)
+    return _choose(request, context, visitor, patient)
 
 
 @router.post("/upload")
@@ -39,15 +39,15 @@ def send(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf)
     files = [(one.filename or "", one) for one in form.getlist("files") if isinstance(one, UploadFile) and one.size]
     patient = text(form, "patient") or None
     try:
-        sizes = [(name, file.size or 0) for name, file in files]
-        upload = begin_upload(context, visitor, sizes, patient, day(form))
+        announced = [Announced(name, file.size or 0) for name, file in files]
+        upload = begin_upload(context, visitor, announced, patient, day(form))
         for row, (_, file) in zip(upload.files, files, strict=True):
             offset = 0
             while piece := file.file.read(context.settings.limits.piece):
-                offset = write_piece(context, upload, row.id, offset, piece)
+                offset = write_piece(context, visitor, upload.id, row.id, offset=offset, content=piece)
         complete_upload(context, visitor, upload.id)
     except Refusal as refusal:
-        return _choose(request, context, patient, refusal)
+        return _choose(request, context, visitor, patient, refusal)
     return see(f"/uploads/{upload.id}")
 
 
@@ -79,7 +79,7 @@ def accept(request: Request, context: ContextOf, visitor: VisitorOf, form: FormO
 @router.post("/uploads/{upload}/cancel")
 def cancel(context: ContextOf, visitor: VisitorOf, upload: str) -> Response:
     """Give it up."""
-    cancel_upload(context, visitor, find_upload(context, visitor, upload))
+    cancel_upload(context, visitor, upload)
     return see("/upload")
 
 
@@ -92,9 +92,11 @@ def day(form: FormData) -> date | None:
         raise Refusal(422, "invalid", "the day of the scan must be a date") from None
 
 
-def _choose(request: Request, context: ContextOf, patient: str | None, refusal: Refusal | None = None) -> Response:
-    with context.store.reading() as session:
-        found = None if patient is None else session.get(Patient, patient)
+def _choose(
+    request: Request, context: ContextOf, visitor: VisitorOf, patient: str | None, refusal: Refusal | None = None
+) -> Response:
+    with context.store.writing() as session:
+        found = None if patient is None else read_patient(session, visitor, patient)
     return page(
         request,
         "upload.html.j2",
@@ -110,11 +112,11 @@ def _confirm(
     request: Request, context: ContextOf, visitor: VisitorOf, upload_id: str, refusal: Refusal | None = None
 ) -> Response:
     upload = find_upload(context, visitor, upload_id)
-    with context.store.reading() as session:
+    with context.store.writing() as session:
         models = [model_facts(model) for model in installed_models(session) if not model.problem]
-        patient = None if upload.patient_id is None else session.get(Patient, upload.patient_id)
-        known = session.scalars(select(Patient).where(Patient.archived_at.is_(None)).order_by(Patient.name).limit(200))
-        patients = [(one.id, one.name, one.number) for one in known] if patient is None else []
+        patient = None if upload.patient_id is None else read_patient(session, visitor, upload.patient_id)
+        known = [] if patient is not None else list_patients(session, visitor, per_page=_OFFERED)[0]
+        patients = [(one.id, one.name, one.number) for one in known]
     kind = upload.found.get("kind", "scan")
     fitting = [model for model in models if model["kind"] == kind]
     return page(

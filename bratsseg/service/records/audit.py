@@ -15,6 +15,11 @@ TRIGGERS = (
     "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows never go'); END",
 )
 """SQLite's way to forbid changes; another database has its own."""
+NO_REPLACING = (
+    "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) "
+    "BEGIN SELECT RAISE(ABORT, 'audit rows never change'); END"
+)
+"""INSERT OR REPLACE removes the row that is in its way without asking the triggers above."""
 
 
 class AuditEntry(Base):

@@ -44,3 +44,5 @@ class UploadedFile(Base):
     name: Mapped[str] = mapped_column(String(255))
     size: Mapped[int] = mapped_column(BigInteger)
     received: Mapped[int] = mapped_column(BigInteger, default=0)
+    crc32: Mapped[int | None] = mapped_column(BigInteger)
+    """Of the whole file as its sender has it: scans of two patients often share name and size."""

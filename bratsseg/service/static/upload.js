@@ -3,6 +3,7 @@
 const form = document.getElementById("upload");
 const chooser = document.getElementById("files");
 const told = document.getElementById("upload-progress");
+const CHUNK = 1 << 22;
 const PATIENCE = 8; // attempts for one piece, with growing pauses: about two minutes
 
 class Refused extends Error {
@@ -21,12 +22,15 @@ async function ask(method, path, body, headers = {}) {
 }
 
 async function send(files) {
-  const upload = (await unfinished(files)) ?? (await begin(files));
+  told.textContent = "reading the files …";
+  const sums = new Map();
+  for (const file of files) sums.set(file, await crc32(file));
+  const upload = (await unfinished(files, sums)) ?? (await begin(files, sums));
   const total = files.reduce((sum, file) => sum + file.size, 0);
   const bar = showBar(total);
   let before = 0;
   for (const row of upload.files) {
-    const file = files.find((one) => same(one, row));
+    const file = files.find((one) => same(one, row, sums));
     for (let at = row.received; at < file.size; ) {
       at = await sendPiece(upload, row, at, file.slice(at, at + upload.piece_bytes));
       bar(before + at);
@@ -40,25 +44,41 @@ async function send(files) {
 }
 
 // The upload of these very files that was broken off, if there is one.
-async function unfinished(files) {
+async function unfinished(files, sums) {
   const { items } = await ask("GET", "");
   return items.find(
     (one) =>
       one.status === "open" &&
       one.patient_id === (form.elements.patient?.value || null) &&
       one.files.length === files.length &&
-      one.files.every((row) => files.some((file) => same(file, row))),
+      one.files.every((row) => files.some((file) => same(file, row, sums))),
   );
 }
 
-function same(file, row) {
-  return file.name === row.name && file.size === row.size;
+// By content too: scans of two patients often have one name and one size.
+function same(file, row, sums) {
+  return file.name === row.name && file.size === row.size && sums.get(file) === row.crc32;
 }
 
-function begin(files) {
-  const announced = files.map(({ name, size }) => ({ name, size }));
+function begin(files, sums) {
+  const announced = files.map((file) => ({ name: file.name, size: file.size, crc32: sums.get(file) }));
   const more = { patient_id: form.elements.patient?.value || null, taken_on: form.elements.taken_on.value || null };
   return ask("POST", "", JSON.stringify({ files: announced, ...more }), { "Content-Type": "application/json" });
+}
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? 0xedb88320 ^ (byte >>> 1) : byte >>> 1;
+  return byte;
+});
+
+// CRC-32 of a file; the browser's own hashes work over https only.
+async function crc32(file) {
+  let sum = 0xffffffff;
+  for (let at = 0; at < file.size; at += CHUNK) {
+    const bytes = new Uint8Array(await file.slice(at, at + CHUNK).arrayBuffer());
+    for (let next = 0; next < bytes.length; next++) sum = TABLE[(sum ^ bytes[next]) & 255] ^ (sum >>> 8);
+  }
+  return (sum ^ 0xffffffff) >>> 0;
 }
 
 // Send a piece until it is there; returns how far the file has come.
