@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from bratsseg.service.access import CARE
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import note
 from bratsseg.service.records import Patient, now
@@ -97,6 +99,19 @@ def read_patient(session: Session, visitor: Visitor, patient_id: str) -> Patient
         raise not_found("patient")
     note(session, visitor, "patient.read", patient_id)
     return patient
+
+
+def told_patients(session: Session, visitor: Visitor, ids: Iterable[str | None]) -> dict[str | None, dict[str, str]]:
+    """``{id, name, number}`` of patients by id, for a list of something else; the audit keeps who was shown.
+
+    Empty for a visitor who may not see patients.
+    """
+    wanted = {one for one in ids if one is not None}
+    if not wanted or not visitor.roles & CARE:
+        return {}
+    found = session.scalars(select(Patient).where(Patient.id.in_(wanted))).all()
+    note(session, visitor, "patient.list", shown=sorted(patient.id for patient in found))
+    return {one.id: {"id": one.id, "name": one.name, "number": one.number} for one in found}
 
 
 def add_patient(session: Session, visitor: Visitor, fields: PatientFields) -> Patient:

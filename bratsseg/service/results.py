@@ -51,8 +51,21 @@ def record_of(settings: Settings, result: Result) -> CaseRecord:
     return record
 
 
+def verdict_of(measures: dict[str, Any]) -> str:
+    """finding, none_found or not_assessable. What is below the size of a lesion is no finding."""
+    whole = measures["regions"][str(Region.WT)]
+    if not whole["assessable"]:
+        return "not_assessable"
+    return "finding" if whole["lesions"] else "none_found"
+
+
+def is_rejected(result: Result) -> bool:
+    """True when the last word of a reader is that these outlines are wrong."""
+    return bool(result.reviews) and result.reviews[-1].decision == "reject"
+
+
 def latest_correction(result: Result) -> Review | None:
-    """The correction that counts: the latest, unless a later review accepted or rejected the model's own map."""
+    """The correction that counts: the latest. Accept and reject speak of it from then on."""
     corrections = [review for review in result.reviews if review.decision == "correct"]
     return corrections[-1] if corrections else None
 
@@ -138,7 +151,7 @@ def summary(result: Result) -> dict[str, Any]:
         "id": result.id,
         "job_id": result.job_id,
         "study_id": result.study_id,
-        "verdict": result.verdict,
+        "verdict": verdict_of(current_measures(result)),
         "model_name": result.model,
         "volumes_ml": volumes_ml(result),
         "decision": result.reviews[-1].decision if result.reviews else None,
@@ -164,14 +177,16 @@ def review_facts(review: Review) -> dict[str, Any]:
 
 
 def prior_of(session: Session, result: Result, study: Study) -> dict[str, Any] | None:
-    """The result of the same patient's study before this one, with the change of each volume in mL since."""
+    """The result of the same patient's study before this one, with the change of each volume in mL since.
+
+    One that a reader rejected is passed over: nothing is measured against outlines that are wrong.
+    """
     if study.patient_id is None:
         return None
-    before = next(
-        (one for day, one in reversed(history(session, study.patient_id, upto=study)) if one is not None), None
-    )
-    if before is None:
+    earlier = [one for _, one in history(session, study.patient_id, upto=study) if not is_rejected(one)]
+    if not earlier:
         return None
+    before = earlier[-1]
     then, today = volumes_ml(before), volumes_ml(result)
     changes = {
         region: None if value is None or (old := then[region]) is None else round(value - old, 4)

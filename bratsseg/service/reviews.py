@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -20,14 +21,14 @@ from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import note
 from bratsseg.service.cases import case_of
 from bratsseg.service.context import Context
+from bratsseg.service.intake.scans import AT_ONCE, read_bounded
 from bratsseg.service.records import Result, Review, Study, new_id
 from bratsseg.service.refusal import Refusal, of_error
 from bratsseg.service.results import find_result, record_of
-from bratsseg.study.case import VolumeSource
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
-from bratsseg.study.reading import read_study, read_volume
+from bratsseg.study.reading import read_study
 from bratsseg.study.record import CaseRecord, hash_or_none
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study as Scans
@@ -65,9 +66,10 @@ def add_correction(context: Context, visitor: Visitor, result_id: str, content: 
     room = context.settings.corrections / review.id
     room.mkdir(mode=0o700)
     try:
-        scans = read_study(case_of(study, context.settings.studies / study.id))
-        label_map = _read_drawing(room / "drawing.nii.gz", content, scans.reference, record)
-        _write(room, label_map, scans, record)
+        with AT_ONCE:
+            scans = read_study(case_of(study, context.settings.studies / study.id))
+            label_map = _read_drawing(room / "drawing.nii.gz", content, scans.reference, record)
+            _write(room, label_map, scans, record)
         review.measures = json.loads((room / f"{record.stem}{MEASURES}").read_text(encoding="utf-8"))
         with context.store.writing() as session:
             session.add(review)
@@ -98,7 +100,7 @@ def _read_drawing(path: Path, content: bytes, like: Volume, record: CaseRecord) 
     """The drawing as regions on the grid of ``like``."""
     path.write_bytes(content)
     try:
-        drawn = read_volume(VolumeSource(path), "the drawing")
+        drawn = read_bounded(path, "the drawing", prod(like.grid.shape))
     finally:
         path.unlink()
     values = _onto(drawn, like.grid)

@@ -9,26 +9,32 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from bratsseg.report.charts import curves
-from bratsseg.service.results import history, summary, volumes_ml
+from bratsseg.service.results import history, is_rejected, summary, volumes_ml
 from bratsseg.study.regions import Region
 
 
 def timeline(session: Session, patient_id: str) -> list[dict[str, Any]]:
-    """The latest result of each study, oldest first, with the change of each volume in mL since the one before."""
+    """The latest result of each study, oldest first, with the change of each volume in mL since the one before.
+
+    One that a reader rejected is told, but neither it nor what comes after is measured by its outlines.
+    """
     points: list[dict[str, Any]] = []
+    before: dict[str, float | None] = {}
     for day, result in history(session, patient_id):
         volumes = volumes_ml(result)
-        before = points[-1]["volumes_ml"] if points else {}
+        rejected = is_rejected(result)
         change = {
-            region: None if value is None or before.get(region) is None else round(value - before[region], 4)
+            region: None if rejected or value is None or (old := before.get(region)) is None else round(value - old, 4)
             for region, value in volumes.items()
         }
         points.append({**summary(result), "day": day, "change_ml": change})
+        before = before if rejected else volumes
     return points
 
 
 def curve(points: list[dict[str, Any]]) -> Markup | None:
-    """The volumes over days as inline SVG; None with fewer than two days."""
+    """The volumes over days as inline SVG, without rejected ones; None with fewer than two days."""
+    points = [point for point in points if point["decision"] != "reject"]
     days = [date.fromisoformat(point["day"]).toordinal() for point in points]
     if len(set(days)) < 2:
         return None

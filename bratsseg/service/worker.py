@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from sqlalchemy import delete
+from sqlalchemy.exc import SQLAlchemyError
 
 from bratsseg.batch import BatchOptions, CaseRecord, read_record, segment_cases
 from bratsseg.errors import BratssegError
@@ -27,13 +28,16 @@ from bratsseg.service.cases import case_of
 from bratsseg.service.pictures import finish_picture
 from bratsseg.service.records import Job, JobStatus, Result, Store, Study, WorkerState, now
 from bratsseg.service.released import announce_models, folder_of
+from bratsseg.service.results import verdict_of
 from bratsseg.service.settings import Settings
 from bratsseg.study.record import record_path
-from bratsseg.study.regions import Region
 
 log = logging.getLogger(__name__)
-OPTIONS = BatchOptions(probabilities=True, formats=("nifti", "slicer"), report=True)
-"""What every job writes: label map, probabilities, Slicer's segmentation, page, picture and sheet."""
+OPTIONS = {
+    "scan": BatchOptions(probabilities=True, formats=("nifti", "slicer"), report=True),
+    "picture": BatchOptions(probabilities=True, report=True),
+}
+"""What a job writes by kind of study: label map, probabilities, Slicer's segmentation, page, picture and sheet."""
 _REACHED = {"read": 0.03, "check": 0.05, "prepare": 0.07, "run": 0.22, "finish": 0.55, "write": 0.62, "report": 0.66}
 """How far a job is when a stage begins; measured on 240 x 240 x 155 with the default model."""
 
@@ -98,7 +102,7 @@ class Worker:
         if not jobs.tell_stage(self._store, job, "load", 0.02):
             raise Stopped
         segmenter = self._segmenter(job.model)
-        outcome = segment_cases([case], room, out, OPTIONS, segmenter, on_stage=on_stage).outcomes[0]
+        outcome = segment_cases([case], room, out, OPTIONS[study.kind], segmenter, on_stage=on_stage).outcomes[0]
         record = read_record(record_path(out, study.id))
         if outcome.status != "done" or record is None:
             self._fail(job, outcome.code, outcome.reason, again=outcome.status == "failed")
@@ -139,9 +143,12 @@ class Worker:
 
         def beating() -> None:
             while not over.wait(self._settings.jobs.lease_seconds / 4):
-                self._show_life()
-                if not jobs.beat(self._store, job, self._settings.jobs):
-                    lost.set()
+                try:
+                    self._show_life()
+                    if not jobs.beat(self._store, job, self._settings.jobs):
+                        lost.set()
+                except SQLAlchemyError as error:  # a database that is busy now may not be so at the next beat
+                    log.warning("job %s: no heartbeat: %s", job.id, type(error).__name__)
 
         thread = threading.Thread(target=beating, name="heartbeat", daemon=True)
         thread.start()
@@ -169,14 +176,6 @@ def run_worker(settings: Settings, parent: int | None = None) -> None:
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     worker.run()
-
-
-def verdict_of(measures: dict[str, Any]) -> str:
-    """finding, none_found or not_assessable. What is below the size of a lesion is no finding."""
-    whole = measures["regions"][str(Region.WT)]
-    if not whole["assessable"]:
-        return "not_assessable"
-    return "finding" if whole["lesions"] else "none_found"
 
 
 def _result(job: Job, record: CaseRecord, measures: dict[str, Any]) -> Result:

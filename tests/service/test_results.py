@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bratsseg.service.worker import verdict_of
+from bratsseg.service.accounts.roles import Role
+from bratsseg.service.results import verdict_of
 from tests.service.conftest import OBLIQUE, accept, finish
 
 
@@ -19,7 +20,6 @@ def shared(tmp_path_factory, seed, scans):
     """Two dates of one patient, the first on an oblique grid, segmented."""
     import shutil
 
-    from bratsseg.service.accounts.roles import Role
     from tests.service.conftest import Site, make_settings
 
     site = Site(make_settings(shutil.copytree(seed, tmp_path_factory.mktemp("site") / "data")))
@@ -176,7 +176,6 @@ def test_a_picture_is_measured_in_pixels_and_never_in_mm(seed, tmp_path):
     import shutil
 
     from bratsseg.inference.model import SHIPPED
-    from bratsseg.service.accounts.roles import Role
     from bratsseg.service.released import announce_models
     from tests.service.conftest import Site, make_settings
 
@@ -198,9 +197,57 @@ def test_a_picture_is_measured_in_pixels_and_never_in_mm(seed, tmp_path):
     result = client.get(f"/api/v1/results/{job['result_id']}").json()
     assert result["picture"] == {"pixels": 120, "of": 4096, "percent": 2.93}
     assert result["regions"]["WT"]["volume_ml"] is None
+    assert not [flag for flag in result["flags"] if "format" in flag]
     assert {"picture.png", "mask.png", "overlay.png", "heatmap.png"} <= result["files"].keys()
     shown = Image.open(io.BytesIO(fetch(client, job["result_id"], "overlay.png")))
     assert shown.getpixel((30, 20)) == (86, 180, 233)
     assert shown.getpixel((36, 25)) == (220, 220, 220)
     assert "mL" not in client.get(f"/results/{job['result_id']}").text.partition("<main")[2].partition("<footer")[0]
     site.context.store.close()
+
+
+def test_lists_of_studies_and_jobs_tell_the_patient_and_the_audit_keeps_it(shared):
+    site, client, patient, _ = shared
+    for address in ("/api/v1/jobs", "/api/v1/studies"):
+        told = client.get(address).json()["items"][0]["patient"]
+        assert told == {"id": patient, "name": "Meyer, Anna", "number": "7"}
+    for address in ("/jobs", "/"):
+        assert f'<a href="/patients/{patient}">Meyer, Anna</a>, 7' in client.get(address).text
+    acts = site.client(Role.ADMINISTRATOR).get("/api/v1/audit", params={"action": "patient.list"}).json()["items"]
+    assert len(acts) == 4
+    assert {tuple(act["details"]["shown"]) for act in acts} == {(patient,)}
+
+
+def test_nothing_is_measured_against_a_result_that_was_rejected(shared):
+    _, client, patient, (first, second) = shared
+    client.post(f"/api/v1/results/{first}/reviews", json={"decision": "reject"})
+    assert client.get(f"/api/v1/results/{second}").json()["prior"] is None
+    points = client.get(f"/api/v1/patients/{patient}/timeline").json()["points"]
+    assert [point["id"] for point in points] == [first, second]
+    assert points[1]["change_ml"]["WT"] is None
+    assert "<svg" not in client.get(f"/patients/{patient}").text
+    client.post(f"/api/v1/results/{first}/reviews", json={"decision": "accept"})
+    assert client.get(f"/api/v1/results/{second}").json()["prior"]["id"] == first
+
+
+def test_a_correction_has_the_last_word_on_the_verdict(shared):
+    _, client, _, (first, _) = shared
+    labels = image(fetch(client, first, "labels.nii.gz"))
+    nothing = nib.Nifti1Image(np.zeros(labels.shape, np.uint8), labels.affine)
+    sent = client.put(f"/api/v1/results/{first}/correction", content=gzip.compress(nothing.to_bytes()))
+    assert sent.status_code == 201, sent.text
+    facts = client.get(f"/api/v1/results/{first}").json()
+    assert (facts["verdict"], facts["regions"]["WT"]["volume_ml"]) == ("none_found", 0)
+    assert ">None found<" in client.get(f"/results/{first}").text
+    study = client.get(f"/api/v1/studies/{facts['study_id']}").json()
+    assert [result["verdict"] for result in study["results"]] == ["none_found"]
+
+
+def test_a_drawing_that_promises_too_much_is_refused_by_its_header(shared):
+    _, client, _, (first, _) = shared
+    bomb = nib.Nifti1Image(np.zeros((1, 1, 1), np.uint8), np.eye(4))
+    bomb.header.set_data_shape((2000, 2000, 2000))
+    answer = client.put(
+        f"/api/v1/results/{first}/correction", content=gzip.compress(bomb.header.binaryblock + bytes(4))
+    )
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large"), answer.text

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 from starlette.responses import StreamingResponse
 
+from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.api.paging import PageNumber, PerPage, listed
 from bratsseg.service.audit import note
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.events import job_events, job_facts
 from bratsseg.service.jobs import ask_cancel, queue_study
-from bratsseg.service.records import Job, JobStatus
+from bratsseg.service.patients import told_patients
+from bratsseg.service.records import Job, JobStatus, Study
 from bratsseg.service.refusal import not_found
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -39,17 +43,25 @@ def list_(
     page: PageNumber = 1,
     per_page: PerPage = 25,
 ) -> dict[str, Any]:
-    """Jobs, the latest first."""
+    """Jobs with their patients, the latest first."""
     wanted = select(Job)
     if status is not None:
         wanted = wanted.where(Job.status == status)
     if study is not None:
         wanted = wanted.where(Job.study_id == study)
-    with context.store.reading() as session:
+    with context.store.writing() as session:
         total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
         ordered = wanted.order_by(Job.created_at.desc()).limit(per_page).offset((page - 1) * per_page)
-        found = [job_facts(session, job.id) for job in session.scalars(ordered).all()]
+        found = jobs_of_patients(session, visitor, session.scalars(ordered).all())
     return listed(found, total, page, per_page)
+
+
+def jobs_of_patients(session: Session, visitor: Visitor, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Jobs as plain values, each with ``patient``: ``{id, name, number}``, or None where it has none."""
+    studies = select(Study.id, Study.patient_id).where(Study.id.in_({job.study_id for job in jobs}))
+    owner = {row.id: row.patient_id for row in session.execute(studies)}
+    whose = told_patients(session, visitor, owner.values())
+    return [{**job_facts(session, job.id), "patient": whose.get(owner[job.study_id])} for job in jobs]
 
 
 @router.post("", status_code=201)

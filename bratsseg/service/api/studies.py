@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from bratsseg.service.api.paging import PageNumber, PerPage, listed
 from bratsseg.service.audit import note
 from bratsseg.service.context import ContextOf, VisitorOf
+from bratsseg.service.patients import told_patients
 from bratsseg.service.records import Job, Patient, Result, Study
 from bratsseg.service.refusal import not_found
-from bratsseg.service.results import day_of
+from bratsseg.service.results import current_measures, day_of, verdict_of
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 
@@ -41,7 +42,10 @@ def study_facts(session: Session, study: Study) -> dict[str, Any]:
         "taken_on": None if study.taken_on is None else study.taken_on.isoformat(),
         "files": [{"role": file.role, "bytes": file.size, "sha256": file.sha256} for file in study.files],
         "jobs": [{"id": job.id, "status": job.status, "model": job.model} for job in jobs],
-        "results": [{"id": result.id, "verdict": result.verdict, "model": result.model} for result in results],
+        "results": [
+            {"id": result.id, "verdict": verdict_of(current_measures(result)), "model": result.model}
+            for result in results
+        ],
         "created_at": study.created_at.isoformat(),
     }
 
@@ -50,12 +54,14 @@ def study_facts(session: Session, study: Study) -> dict[str, Any]:
 def list_(
     context: ContextOf, visitor: VisitorOf, patient: str | None = None, page: PageNumber = 1, per_page: PerPage = 25
 ) -> dict[str, Any]:
-    """Studies, the latest first; of one patient on request."""
+    """Studies with their patients, the latest first; of one patient on request."""
     wanted = select(Study) if patient is None else select(Study).where(Study.patient_id == patient)
     with context.store.writing() as session:
         total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
         ordered = wanted.order_by(Study.created_at.desc()).limit(per_page).offset((page - 1) * per_page)
-        found = [study_facts(session, study) for study in session.scalars(ordered)]
+        studies = session.scalars(ordered).all()
+        whose = told_patients(session, visitor, (study.patient_id for study in studies))
+        found = [{**study_facts(session, study), "patient": whose.get(study.patient_id)} for study in studies]
         note(session, visitor, "study.list", patient=patient, shown=[study["id"] for study in found])
     return listed(found, total, page, per_page)
 
@@ -81,8 +87,9 @@ def change(context: ContextOf, visitor: VisitorOf, study: str, fields: StudyChan
             raise not_found("study")
         if given.get("patient_id") is not None and session.get(Patient, given["patient_id"]) is None:
             raise not_found("patient")
+        before = found.patient_id
         for name, value in given.items():
             setattr(found, name, value)
-        note(session, visitor, "study.change", study, fields=sorted(given), patient=found.patient_id)
+        note(session, visitor, "study.change", study, fields=sorted(given), patient=found.patient_id, before=before)
         session.flush()
         return study_facts(session, found)

@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from bratsseg import __version__
 from bratsseg.service.accounts.roles import Role
+from bratsseg.service.api.jobs import jobs_of_patients
 from bratsseg.service.context import ContextOf, VisitorOf
-from bratsseg.service.events import job_facts
 from bratsseg.service.models import find_model, installed_models, model_facts
 from bratsseg.service.records import Job, JobStatus, WorkerState, now
 from bratsseg.service.templates import page
@@ -27,9 +27,9 @@ def home(request: Request, context: ContextOf, visitor: VisitorOf) -> Response:
     """What waits, what runs, and where to go."""
     jobs: list[dict[str, Any]] = []
     if visitor.may(Role.VIEWER, Role.RADIOLOGIST):
-        with context.store.reading() as session:
-            latest = session.scalars(select(Job.id).order_by(Job.created_at.desc()).limit(8)).all()
-            jobs = [job_facts(session, job) for job in latest]
+        with context.store.writing() as session:
+            latest = session.scalars(select(Job).order_by(Job.created_at.desc()).limit(8)).all()
+            jobs = jobs_of_patients(session, visitor, latest)
     return page(request, "home.html.j2", jobs=jobs)
 
 
