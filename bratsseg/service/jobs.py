@@ -124,8 +124,12 @@ def ask_cancel(session: Session, job: Job) -> None:
 
 
 def _held(job: Job) -> ColumnElement[bool]:
-    """This very attempt of the job: a worker that was given up must not write over its successor."""
-    return and_(Job.id == job.id, Job.status == JobStatus.RUNNING, Job.attempt == job.attempt)
+    """This very attempt of the job: a worker that was given up must not write over its successor.
+
+    The number alone does not tell: an attempt that was given back is not counted.
+    """
+    mine = Job.attempt == job.attempt, Job.worker == job.worker
+    return and_(Job.id == job.id, Job.status == JobStatus.RUNNING, *mine)
 
 
 def _ended(status: JobStatus) -> dict[str, Any]:

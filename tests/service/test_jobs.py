@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from bratsseg.service import jobs
 from bratsseg.service.records import Job, JobStatus, Result, now
 from bratsseg.service.settings import JobRules
+from bratsseg.service.worker import Worker
 from tests.service.conftest import accept, finish
 
 RULES = JobRules(lease_seconds=30)
@@ -112,3 +115,34 @@ def test_a_model_that_is_not_there_is_told(radiologist, site, job_id):
     study = row(site, job_id).study_id
     answer = radiologist.post("/api/v1/jobs", json={"study_id": study, "model": "nothing"})
     assert (answer.status_code, answer.json()["code"]) == (503, "model_not_loaded")
+
+
+def test_who_gave_a_job_back_cannot_touch_the_next_attempt(site, job_id):
+    store = site.context.store
+    first = jobs.claim(store, "one", RULES)
+    jobs.put_back(store, first, count=False)
+    second = jobs.claim(store, "two", RULES)
+    assert second.attempt == first.attempt
+    assert not jobs.beat(store, first, RULES)
+    with store.writing() as session:
+        assert not jobs.end(session, first, JobStatus.DONE)
+
+
+def test_a_busy_database_does_not_end_the_heartbeat(site, job_id, monkeypatch):
+    beats: list[int] = []
+
+    def busy_once(*_: object) -> bool:
+        beats.append(1)
+        if len(beats) == 1:
+            raise OperationalError("UPDATE", {}, Exception("database is locked"))
+        return True
+
+    rules = JobRules(lease_seconds=0.08)
+    worker = Worker(site.settings.model_copy(update={"jobs": rules}))
+    job = jobs.claim(site.context.store, "one", rules)
+    monkeypatch.setattr(jobs, "beat", busy_once)
+    with worker._heartbeat(job):
+        end = time.monotonic() + 10
+        while len(beats) < 3 and time.monotonic() < end:
+            time.sleep(0.01)
+    assert len(beats) >= 3
