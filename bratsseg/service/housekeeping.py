@@ -8,20 +8,24 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from bratsseg.service.context import Context
-from bratsseg.service.records import Study, Upload, now
+from bratsseg.service.records import Photo, Review, Study, Upload, now
 
 _KEPT = timedelta(days=7)
 
 
 def sweep(context: Context) -> None:
-    """Close old uploads, and remove folders that no row speaks of. Studies and results with a row are never touched."""
+    """Close old uploads, and remove files that no row speaks of. What has a row is never touched."""
     settings, at = context.settings, now()
     with context.store.writing() as session:
         old = update(Upload).where(Upload.status.in_(("open", "checked")), Upload.created_at < at - _KEPT)
         session.execute(old.values(status="cancelled", code="abandoned"))
         open_ones = set(session.scalars(select(Upload.id).where(Upload.status.in_(("open", "checked")))))
-        studies = set(session.scalars(select(Study.id)))
-    for root, kept in ((settings.uploads, open_ones), (settings.studies, studies)):
+        studies, drawn = set(session.scalars(select(Study.id))), set(session.scalars(select(Review.id)))
+        photos = {f"{photo}.jpg" for photo in session.scalars(select(Photo.id))}
+    for root, kept in ((settings.uploads, open_ones), (settings.studies, studies), (settings.corrections, drawn)):
         for folder in root.iterdir():
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
+    for photo in settings.photos.iterdir():
+        if photo.name not in photos:
+            photo.unlink()

@@ -14,7 +14,7 @@ from bratsseg.service.audit import note
 from bratsseg.service.context import Context
 from bratsseg.service.intake.pictures import open_picture
 from bratsseg.service.records import Patient, Photo, new_id
-from bratsseg.service.refusal import not_found
+from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.study.writing import write_bytes
 
 _EDGE = 800
@@ -29,8 +29,7 @@ def keep_photo(context: Context, visitor: Visitor, patient_id: str, content: byt
     arrived = context.settings.photos / f"{photo.id}.part"
     try:
         arrived.write_bytes(content)
-        with open_picture(arrived, "the photo") as picture:
-            small = ImageOps.exif_transpose(picture).convert("RGB")
+        small = _upright(arrived)
     finally:
         arrived.unlink(missing_ok=True)
     small.thumbnail((_EDGE, _EDGE), Image.Resampling.LANCZOS)
@@ -41,6 +40,15 @@ def keep_photo(context: Context, visitor: Visitor, patient_id: str, content: byt
         session.add(photo)
         note(session, visitor, "photo.create", photo.id, patient=patient_id)
     return photo
+
+
+def _upright(path: Path) -> Image.Image:
+    """The picture in colour and turned as its EXIF says; a ``Refusal`` when that is damaged."""
+    with open_picture(path, "the photo") as picture:
+        try:
+            return ImageOps.exif_transpose(picture).convert("RGB")
+        except Exception as error:  # Pillow takes EXIF as it comes and may stumble over any of it
+            raise Refusal(422, "unreadable", "the photo is damaged; save it again") from error
 
 
 def latest_photo(session: Session, patient_id: str) -> Photo | None:

@@ -10,8 +10,10 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from bratsseg.service.accounts.roles import Role
+from bratsseg.service.housekeeping import sweep
 from bratsseg.service.patients import PatientFields
 from bratsseg.service.records import Patient
+from tests.service.conftest import accept
 
 ATTACK = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}"
 TEXTS = [name for name in PatientFields.model_fields if name not in ("birth_date", "sex")]
@@ -132,3 +134,35 @@ def test_a_photo_is_written_anew_without_what_else_was_in_the_file(site, keeper)
     assert b"<script>" not in shown.content
     assert keeper.put(f"/api/v1/patients/{patient}/photo", content=b"<svg/>").json()["code"] == "unreadable"
     assert [path.suffix for path in site.settings.photos.iterdir()] == [".jpg"]
+
+
+def test_a_photo_with_damaged_exif_is_refused(keeper):
+    patient = add(keeper, "1", "A")
+    out, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "text"
+    Image.new("RGB", (8, 8)).save(out, "JPEG", exif=exif)
+    content = out.getvalue().replace(b"\x01\x0e\x00\x02", b"\x01\x00\x00\x02")  # a width that is a text
+    answer = keeper.put(f"/api/v1/patients/{patient}/photo", content=content)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable")
+
+
+def test_a_photo_or_drawing_that_a_killed_request_left_is_cleared_away(site, keeper):
+    patient = add(keeper, "1", "A")
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "JPEG")
+    assert keeper.put(f"/api/v1/patients/{patient}/photo", content=out.getvalue()).status_code == 201
+    for name in ("0000000000000000.part", "0000000000000000.jpg"):
+        (site.settings.photos / name).write_bytes(b"left")
+    (site.settings.corrections / "0000000000000000").mkdir()
+    sweep(site.context)
+    assert len(list(site.settings.photos.iterdir())) == 1
+    assert keeper.get(f"/patients/{patient}/photo").status_code == 200
+    assert not list(site.settings.corrections.iterdir())
+
+
+def test_the_audit_tells_from_whom_a_study_was_taken(site, radiologist, scans):
+    first, other = add(radiologist, "1", "A"), add(radiologist, "2", "B")
+    study = accept(radiologist, scans(), patient_id=first).json()["study_id"]
+    assert radiologist.patch(f"/api/v1/studies/{study}", json={"patient_id": other}).status_code == 200
+    changed = site.client(Role.ADMINISTRATOR).get("/api/v1/audit", params={"action": "study.change"}).json()["items"][0]
+    assert (changed["details"]["before"], changed["details"]["patient"]) == (first, other)
