@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bratsseg.study.quality import REVIEW_BELOW, Answer, RegionQuality, quality_flags, review_first
@@ -33,3 +35,8 @@ def test_a_record_of_a_later_version_is_still_understood():
     record = parse_record(make_record("anna", quality=later))
     assert record is not None
     assert record.quality[Region.WT].predicted_dice == 0.9
+
+
+def test_the_readme_names_the_threshold():
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"has less than {REVIEW_BELOW:g} is".replace("0.", ".") in readme.replace("\n", " ")
