@@ -141,8 +141,10 @@ def _data(experiment: Experiment) -> str:
 
 def _needs(experiment: Experiment) -> dict[Region, tuple[tuple[Modality, ...], ...]]:
     data = experiment.data
-    if data.modality_dropout is not None and set(data.modalities) == set(Modality):
-        return {region: ANY_SUBSET[region] for region in data.regions}
+    known = set(data.modalities)
+    enough = {region: tuple(needs for needs in ANY_SUBSET[region] if set(needs) <= known) for region in data.regions}
+    if data.modality_dropout is not None and all(enough.values()):
+        return enough
     return dict.fromkeys(data.regions, (data.modalities,))
 
 

@@ -8,6 +8,8 @@ import torch
 from bratsseg.config import read_config
 from bratsseg.errors import ModelError, WriteError
 from bratsseg.inference.model import ModelFolder
+from bratsseg.study.modality import Modality
+from bratsseg.study.regions import Region
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.folder import BEST
 from bratsseg.training.release import release
@@ -52,3 +54,16 @@ def test_release_without_a_checkpoint_says_so(tmp_path: Path) -> None:
 def test_one_fold_twice_is_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="different folds"):
         release([run, run], tmp_path / "out", "mine")
+
+
+def test_a_model_of_synthetic_pictures_needs_what_dropout_left_it(tmp_path: Path) -> None:
+    small = (
+        "synthesis.pictures.size=32", "synthesis.pictures.spacing_mm=8", "preparation.plane_size=[32,32]",
+        "windows.size=[32,32]", "network.widths=[2,4]", "data.synthetic.volumes=1",
+        "data.synthetic.windows_per_volume=4", "data.synthetic.validation_patients=1", "trainer.batch_size=2",
+        "trainer.steps_per_epoch=1", "trainer.max_steps=1", "trainer.precision=32-true", "trainer.accelerator=cpu",
+    )  # fmt: skip
+    train(read_config(Experiment, TINY.with_name("default_picture.yaml"), small), tmp_path / "run")
+    described = release([tmp_path / "run"], tmp_path / "mine", "mine")
+    assert described.needs == {Region.WT: ((Modality.FLAIR,),)}
+    assert described.preparation.subject == "picture"
