@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -55,6 +56,14 @@ def write_scans(folder: Path, affine: np.ndarray, seed: int = 0) -> list[Path]:
     ]
 
 
+def without_lesion(path: Path) -> Path:
+    """A FLAIR scan of a head in which nothing stands out: a coarse grain of two greys, the brighter one the more."""
+    rng = np.random.default_rng(3)
+    brain = np.linalg.norm(np.indices(SHAPE).T - np.array(SHAPE) / 2, axis=-1).T < 18
+    grain = np.where(rng.random(SHAPE) < 0.6, 100, 40) + rng.integers(0, 10, SHAPE)
+    return save(path, np.where(brain, grain, 0).astype(np.int16), STRAIGHT)
+
+
 def at(affine: np.ndarray, voxel: np.ndarray) -> np.ndarray:
     """RAS mm of a voxel."""
     return affine[:3, :3] @ voxel + affine[:3, 3]
@@ -87,7 +96,7 @@ def served(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
 
 @pytest.fixture(scope="module")
 def results(served: tuple[Site, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Results of two studies by name: straight and oblique."""
+    """Results by name: straight, oblique, and one in which nothing was found."""
     site, _ = served
     client, found = site.client(Role.RADIOLOGIST), {}
     for seed, (name, affine) in enumerate((("straight", STRAIGHT), ("oblique", turned())), start=1):
@@ -95,6 +104,9 @@ def results(served: tuple[Site, str], tmp_path_factory: pytest.TempPathFactory) 
         taken = accept(client, {path.name: path.read_bytes() for path in files}, piece=PIECE)
         assert taken.status_code == 201, taken.text
         found[name] = result_of(client, taken.json()["job_id"])
+    even = without_lesion(tmp_path_factory.mktemp("nothing") / "head-t2f.nii.gz")
+    taken = accept(client, {even.name: even.read_bytes()}, piece=PIECE)
+    found["nothing"] = result_of(client, taken.json()["job_id"])
     return found
 
 
@@ -236,8 +248,11 @@ def test_from_the_login_to_the_overlay_and_the_timeline(reader, tmp_path):
         assert page.locator("#label").inner_text() == "Whole tumour"
         page.get_by_role("link", name="Ada Example").click()
     assert page.locator("figure.curve svg").is_visible()
+    assert 10 < page.locator("figure.curve text").first.bounding_box()["height"] < 20
     assert page.get_by_role("link", name="2024-01-05").count() >= 1
     reader.keep("patient")
+    page.get_by_role("link", name="Jobs").click()
+    assert page.get_by_role("link", name="Ada Example").count() == 2
 
 
 def test_the_overlay_is_at_the_tumour_and_not_elsewhere(reader, results):
@@ -370,6 +385,75 @@ def test_accept_and_download(reader, results):
     assert np.asarray(labels.dataobj)[tuple(LESION.astype(int))] == 2
     assert download(page, "3D Slicer .seg.nrrd").startswith(b"NRRD")
     assert download(page, "Report, PDF").startswith(b"%PDF")
+
+
+def test_reject_with_a_comment(reader, results):
+    page = reader.view(results["straight"])
+    page.get_by_label("Comment").fill("the edge is <b>too</b> wide")
+    page.get_by_role("button", name="Reject").click()
+    page.get_by_text("reject by rosalind").wait_for()
+    reader.ready()
+    assert page.get_by_text("the edge is <b>too</b> wide").is_visible()
+
+
+def test_none_found_is_shown_as_such(reader, results):
+    page = reader.view(results["nothing"])
+    assert page.locator("h1").inner_text() == "None found"
+    assert page.locator("#volume-WT").inner_text() == "0.00 mL"
+    page.get_by_role("button", name="Next lesion").click()
+    assert page.locator("#viewer-status").inner_text() == "no lesion"
+    page.get_by_role("button", name="Largest slice").click()
+    reader.keep("none-found")
+
+
+def test_what_is_not_assessable_is_said_with_its_reason_and_never_as_zero(reader, results):
+    page = reader.view(results["nothing"])
+    assert page.locator("#volume-TC, #volume-ET").count() == 0
+    for reason in page.locator("td.unknown").all_inner_texts():
+        assert reason.startswith("not assessable: ")
+        assert len(reason) > len("not assessable: ")
+    assert page.locator("td.unknown").count() == 2
+    assert page.get_by_label("Show Whole tumour").is_visible()
+    assert page.get_by_label("Show Tumour core").count() == 0
+    assert page.get_by_label("Show Enhancing tumour").count() == 0
+    reader.keep("not-assessable")
+
+
+def test_an_upload_that_breaks_off_goes_on_where_it_was(reader, tmp_path):
+    page, offsets = reader.page, []
+
+    def torn(route: Any) -> None:
+        """The second piece meets a broken connection, the fourth one never ends."""
+        offsets.append(int(route.request.headers["upload-offset"]))
+        if len(offsets) == 2:
+            route.abort("connectionreset")
+        elif len(offsets) != 4:
+            route.fallback()
+
+    def choose(seed: int) -> None:
+        reader.open("/upload")
+        plain = tmp_path / str(seed) / "head-t2f.nii"  # as large for every patient as it is for this one
+        packed = write_scans(tmp_path / f"scans-{seed}", STRAIGHT, seed)[0]
+        plain.parent.mkdir(exist_ok=True)
+        plain.write_bytes(gzip.decompress(packed.read_bytes()))
+        page.locator("#files").set_input_files(plain)
+        page.get_by_role("button", name="Upload").click()
+
+    page.route("**/api/v1/uploads/*/files/*", torn)
+    choose(30)
+    page.locator("#upload-progress", has_text="55 %").wait_for()
+    while len(offsets) < 4:
+        page.wait_for_timeout(50)
+    assert offsets == [0, PIECE, PIECE, 2 * PIECE]
+    choose(31)  # of another patient, before the first was through
+    page.get_by_role("heading", name="Which scan is which?").wait_for()
+    assert offsets[4:] == [0, PIECE, 2 * PIECE, 3 * PIECE]
+    shutil.rmtree(tmp_path / "scans-30")
+    choose(30)
+    page.get_by_role("heading", name="Which scan is which?").wait_for()
+    assert offsets[8:] == [2 * PIECE, 3 * PIECE]
+    assert all("ERR_CONNECTION_RESET" in said for said in reader.wrong)
+    reader.wrong.clear()
 
 
 @pytest.mark.parametrize("width", [1440, 390])
