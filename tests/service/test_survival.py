@@ -23,7 +23,7 @@ from bratsseg.service.settings import JobRules, Settings
 from tests.flows.conftest import FORKS
 from tests.service.conftest import Site, accept, finish
 
-PATIENCE = 40.0
+PATIENCE = 120.0  # a worker reads torch from the disk first
 
 
 def until(true: Callable[[], Any]) -> Any:
