@@ -65,7 +65,7 @@ class Staging:
     @contextmanager
     def publishing(self) -> Iterator[None]:
         """Held while files move from here to where the user sees them, so that two processes do not interleave."""
-        lock = _locked(self.out, wait=True)
+        lock = lock_folder(self.out, wait=True)
         try:
             yield
         finally:
@@ -77,7 +77,7 @@ class Staging:
         self._folder = self.out / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
         self._folder.mkdir()
         try:
-            self._lock = _locked(self._folder, wait=True)
+            self._lock = lock_folder(self._folder, wait=True)
         except FileNotFoundError:
             return False
         if self._folder.is_dir():
@@ -96,7 +96,7 @@ def remove_stale(out: Path) -> None:
 
 def _remove_if_stale(folder: Path) -> None:
     try:
-        lock = _locked(folder, wait=False)
+        lock = lock_folder(folder, wait=False)
     except BlockingIOError:
         return
     try:
@@ -107,8 +107,8 @@ def _remove_if_stale(folder: Path) -> None:
             os.close(lock)
 
 
-def _locked(folder: Path, wait: bool) -> int | None:
-    """A descriptor that holds the folder's lock until closed; None where folders cannot be locked.
+def lock_folder(folder: Path, wait: bool) -> int | None:
+    """A descriptor that holds the folder's lock until it is closed or the process ends; None where none can be had.
 
     Raises ``BlockingIOError`` when another process holds it and ``wait`` is False.
     """

@@ -121,14 +121,21 @@ def worker(
 
 
 def serve_settings(settings: Settings) -> None:
-    """Run the server until it is stopped."""
+    """Run the server until it is stopped; ``UsageError`` when another one serves the same folder."""
     import uvicorn
 
+    from bratsseg.batch.staging import lock_folder
     from bratsseg.service.accounts.users import any_user
     from bratsseg.service.app import create_app
     from bratsseg.service.assets import HOW, missing_assets
 
     _log()
+    settings.make_folders()
+    try:
+        lock_folder(settings.data, wait=False)  # until this process ends: two would clear away each other's files
+    except BlockingIOError as error:
+        text = f"--data {settings.data}: must be served by one server, another is running on it"
+        raise UsageError(f"{text}; stop that one, or give another folder") from error
     app = create_app(settings)
     if missing_assets():
         typer.echo(HOW, err=True)

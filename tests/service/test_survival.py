@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bratsseg.cli.serve import serve_settings
+from bratsseg.errors import UsageError
 from bratsseg.service import jobs, worker
 from bratsseg.service.accounts.roles import Role
 from bratsseg.service.accounts.sessions import new_token
@@ -144,3 +145,11 @@ def test_what_a_killed_request_left_beyond_its_offset_is_cut(site: Site, radiolo
     path = f"/api/v1/uploads/{begun['id']}/files/{file}"
     radiologist.patch(path, headers={"Upload-Offset": "0"}, content=content)
     assert (folder / file).read_bytes() == content
+
+
+def test_a_second_server_on_the_same_folder_is_refused(site: Site, running):
+    start, client, _, _ = running
+    start()
+    with pytest.raises(UsageError, match="another is running"):
+        serve_settings(site.settings)
+    assert client.get("/healthz").status_code == 200
