@@ -48,7 +48,14 @@ def segment(
             help="Name of the study; else what the file names have in common, else the name of their folder.",
         ),
     ] = None,
-    model: Annotated[str, typer.Option(metavar="NAME|DIR", help="One of `bratsseg models`, or a folder.")] = "default",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR",
+            help="One of `bratsseg models`, or a folder; if none is named: default, or default-picture where every "
+            "case is a picture.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     dialect: Annotated[str, typer.Option(help="Convention of the label values written.")] = "brats2023",
     layout: Layout = None,
@@ -115,11 +122,26 @@ def segment(
     from bratsseg.inference import Segmenter
 
     with _stoppable(), Progress() as progress:
-        segmenter = Segmenter.load(model, device)
+        chosen, why = (model, "") if model else _default_model(cases)
+        segmenter = Segmenter.load(chosen, device, why)
         summary = segment_cases(cases, root, out, options, segmenter, watcher=progress)
     _tell(summary)
     failed = summary.count("failed") > 0
     raise typer.Exit(0 if summary.all_done or (refusals_ok and not failed) else 1)
+
+
+def _default_model(cases: list[Case]) -> tuple[str, str]:
+    """The model for cases for which none was named, and why where it is not ``default``, which is said aloud."""
+    from bratsseg.inference.choice import VOLUMES, default_model
+    from bratsseg.study.reading import is_picture
+
+    told = [case for case in cases if case.sources]  # of the others nothing is known, and they will be refused
+    chosen = default_model(pictures=bool(told) and all(is_picture(case) for case in told))
+    if chosen == VOLUMES:
+        return chosen, ""
+    why = "every case is a picture, and --model names none"
+    typer.echo(f"model {chosen}: {why}", err=True)
+    return chosen, why
 
 
 def geometry_policy(trust_form: str | None, accept_no_form_codes: bool, accept_shear: bool) -> GeometryPolicy:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bratsseg.errors import ContentError, ModalityMissing
+from bratsseg.inference.choice import PICTURES
 from bratsseg.inference.decoding import decode
-from bratsseg.inference.model import ModelFolder, ReleasedModel
+from bratsseg.inference.model import ModelFolder, ReleasedModel, shipped_names
 from bratsseg.inference.passes import run_pass
 from bratsseg.inference.probabilities import region_probabilities
 from bratsseg.inference.quality import assess, modality_drop
@@ -71,15 +72,19 @@ class Segmenter:
     ``prepare`` and ``finish`` may run in other threads than ``run``; none of them keeps anything of a study.
     """
 
-    def __init__(self, folder: ModelFolder, runtime: Runtime) -> None:
+    def __init__(self, folder: ModelFolder, runtime: Runtime, why: str = "") -> None:
         self.folder = folder
         self.runtime = runtime
+        self._why = why
         self._networks = [runtime.place(network) for network in folder.networks()]
 
     @classmethod
-    def load(cls, name_or_folder: str | Path = "default", device: str = "auto") -> Segmenter:
-        """Load a shipped model by name or any by folder; ``ModelError`` or ``UsageError`` say what is wrong."""
-        return cls(ModelFolder.find(name_or_folder), Runtime.choose(device))
+    def load(cls, name_or_folder: str | Path = "default", device: str = "auto", why: str = "") -> Segmenter:
+        """Load a shipped model by name or any by folder; ``ModelError`` or ``UsageError`` say what is wrong.
+
+        ``why`` this model was chosen, where nobody named it, is told in the facts of its results.
+        """
+        return cls(ModelFolder.find(name_or_folder), Runtime.choose(device), why)
 
     @property
     def model(self) -> ReleasedModel:
@@ -174,6 +179,7 @@ class Segmenter:
             "device": self.runtime.device.partition(":")[0],
             "precision": self.runtime.precision,
             "model_frame": list(prepared.placement.resampled),
+            **({"model_chosen": self._why} if self._why else {}),
         }
 
     def _require_subject(self, study: Study) -> None:
@@ -182,9 +188,12 @@ class Segmenter:
         if given == self.model.preparation.subject:
             return
         if given == "picture":
+            which = f"case {study.case_id}: model {self.model.name} needs volumes, the case is a picture"
+            if PICTURES in shipped_names():
+                raise ContentError(f"{which}; give --model {PICTURES}, and segment volumes apart from pictures")
             raise ContentError(
-                f"case {study.case_id}: model {self.model.name} needs volumes, the case is a picture, and no picture "
-                "model is installed; train one with configs/training/unet2d_lgg.yaml and give it by --model"
+                f"{which}, and no picture model is installed; train one with configs/training/unet2d_lgg.yaml and "
+                "give it by --model"
             )
         raise ContentError(
             f"case {study.case_id}: model {self.model.name} needs pictures, the case is a volume; "

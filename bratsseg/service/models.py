@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -13,6 +13,8 @@ from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.service.settings import Settings
 from bratsseg.study.modality import Modality
 
+PICTURES = "default-picture"
+"""The picture model that ships; its name again, for the server loads no torch (see ``inference.choice``)."""
 NO_PICTURE_MODEL = (
     "no picture model is installed, so pictures cannot be segmented; train one on pictures with bratsseg train, "
     "and start the service with --model-folder FOLDER"
@@ -39,7 +41,7 @@ def require_model(
     found = [model for model in installed_models(session) if model.kind == kind]
     if kind == "picture" and not found:
         raise Refusal(503, "model_not_loaded", NO_PICTURE_MODEL)
-    wanted = name or (settings.model if kind == "scan" else found[0].name)
+    wanted = name or usual_model(settings, kind, [model.name for model in found])
     model = next((one for one in found if one.name == wanted), None)
     if model is None:
         why = f"there is no model {wanted}" if found else "the worker that loads the models is not up yet"
@@ -49,6 +51,16 @@ def require_model(
     if kind == "scan":
         _refuse_missing(model, modalities)
     return model
+
+
+def usual_model(settings: Settings, kind: str, names: Sequence[str]) -> str:
+    """Which of the models ``names`` for studies of a kind is taken when none is named.
+
+    The settings say it for scans. A picture model that somebody added goes before the one that ships.
+    """
+    if kind == "scan":
+        return settings.model
+    return next((name for name in names if name != PICTURES), PICTURES)
 
 
 def model_facts(model: InstalledModel) -> dict[str, Any]:

@@ -157,7 +157,13 @@ def test_the_same_scans_again_lead_to_the_study_that_is_there(radiologist, scans
     assert radiologist.get("/api/v1/studies").json()["total"] == 1
 
 
-def test_a_picture_needs_a_picture_model(radiologist):
+def test_a_picture_needs_a_picture_model(site, radiologist):
+    from sqlalchemy import delete
+
+    from bratsseg.service.records import InstalledModel
+
+    with site.context.store.writing() as session:
+        session.execute(delete(InstalledModel).where(InstalledModel.kind == "picture"))
     upload = send(radiologist, {"scan.png": picture()})
     found = radiologist.post(f"/api/v1/uploads/{upload['id']}/complete").json()["found"]
     assert found["kind"] == "picture"

@@ -15,7 +15,7 @@ from bratsseg.service.intake.completion import complete_upload
 from bratsseg.service.intake.pieces import Announced, begin_upload, cancel_upload, find_upload, write_piece
 from bratsseg.service.intake.scans import IGNORE, MASK
 from bratsseg.service.intake.sniffing import ACCEPTED
-from bratsseg.service.models import NO_PICTURE_MODEL, installed_models, model_facts
+from bratsseg.service.models import NO_PICTURE_MODEL, installed_models, model_facts, usual_model
 from bratsseg.service.pages.forms import FormOf, see, text
 from bratsseg.service.patients import list_patients, read_patient
 from bratsseg.service.refusal import Refusal
@@ -127,7 +127,7 @@ def _confirm(
         roles=_ROLES,
         labels={str(modality): modality.label for modality in Modality},
         models=fitting,
-        default=context.settings.model,
+        default=usual_model(context.settings, kind, [model["name"] for model in fitting]),
         patient=patient,
         patients=patients,
         refusal=refusal,

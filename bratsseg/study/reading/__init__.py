@@ -2,6 +2,6 @@
 
 from bratsseg.study.reading.geometry import GeometryPolicy
 from bratsseg.study.reading.header import Header
-from bratsseg.study.reading.study import read_header, read_reference, read_study, read_volume
+from bratsseg.study.reading.study import is_picture, read_header, read_reference, read_study, read_volume
 
-__all__ = ["GeometryPolicy", "Header", "read_header", "read_reference", "read_study", "read_volume"]
+__all__ = ["GeometryPolicy", "Header", "is_picture", "read_header", "read_reference", "read_study", "read_volume"]

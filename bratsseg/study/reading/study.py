@@ -81,6 +81,15 @@ def read_study(case: Case, policy: GeometryPolicy = DEFAULT_POLICY) -> Study:
     )
 
 
+def is_picture(case: Case) -> bool:
+    """True when every scan of the case is a picture, by the first bytes of its file; False when there is none."""
+    owner = f"case {case.id}"
+    try:
+        return bool(case.sources) and all(_format_of(s.path, owner) is picture for s in case.sources.values())
+    except ReadError:
+        return False  # whoever reads the case says why
+
+
 def error_of(case_id: str, problem: Problem) -> CaseError:
     """A fatal ``Problem`` as the ``CaseError`` whose code it carries."""
     kinds: list[type[BratssegError]] = [CaseError]
