@@ -206,6 +206,22 @@ def test_a_picture_is_measured_in_pixels_and_never_in_mm(seed, tmp_path):
     site.context.store.close()
 
 
+def test_a_grey_picture_is_taken_by_the_picture_model_that_ships(seed, tmp_path):
+    import shutil
+
+    from bratsseg.service.released import announce_models
+    from tests.service.conftest import Site, make_settings
+
+    site = Site(make_settings(shutil.copytree(seed, tmp_path / "data")))
+    announce_models(site.context.store, site.settings)
+    client = site.client(Role.RADIOLOGIST)
+    out = io.BytesIO()
+    Image.fromarray(np.indices((64, 48)).sum(0).astype(np.uint8)).save(out, "PNG")
+    job = finish(site, client, accept(client, {"slice.png": out.getvalue()}).json()["job_id"])
+    assert (job["status"], job["model"]) == ("done", "default-picture"), job["reason"]
+    site.context.store.close()
+
+
 def test_lists_of_studies_and_jobs_tell_the_patient_and_the_audit_keeps_it(shared):
     site, client, patient, _ = shared
     for address in ("/api/v1/jobs", "/api/v1/studies"):
