@@ -4,8 +4,9 @@ usage: .venv/bin/python scripts/temperature.py MODEL OUT [--patients 16] [--seed
 
 Each region's logits are divided by the temperature that makes the truth of synthetic patients likeliest, over brain
 voxels that are not plainly background, with all four modalities and with FLAIR + T1ce. The division goes into the
-weights of the last layer, so that OUT is a model like any other, and what exceeds .5 stays what it was. Prints the
-expected calibration error (15 bins) before and after, on other patients than those of the fit.
+weights of the last layer, and the confidences and thresholds of the decoding rules are put on the new scale: so OUT is
+a model like any other, and its label maps stay what they were. Prints the expected calibration error (15 bins) before
+and after, on other patients than those of the fit.
 """
 
 from __future__ import annotations
@@ -95,8 +96,17 @@ def write(folder: ModelFolder, out: Path, temperatures: Tensor) -> None:
         content = save(state, metadata={"model": f"{description['name']} {description['version']}"})
         weights["sha256"] = hashlib.sha256(content).hexdigest()
         (out / weights["file"]).write_bytes(content)
+    rules, scale = description["decoding"], dict(zip(Region, temperatures.tolist(), strict=True))
+    rules["confidence"] = rescaled(rules["confidence"], scale[Region.WT])
+    rules["et_confidence"] = rescaled(rules["et_confidence"], scale[Region.ET])
+    rules["thresholds"] = {name: rescaled(value, scale[Region(name)]) for name, value in rules["thresholds"].items()}
     description["trained"]["temperatures"] = [round(float(t), 4) for t in temperatures]
     (out / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+
+
+def rescaled(probability: float, temperature: float) -> float:
+    """What a probability becomes when its logit is divided."""
+    return round(float(torch.special.expit(torch.logit(torch.tensor(probability)) / temperature)), 4)
 
 
 if __name__ == "__main__":
