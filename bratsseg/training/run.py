@@ -164,6 +164,9 @@ def _load_released(module: SegmentationModule, name: str) -> None:
                 f"trainer.init_from {name}: data.{what} must be the model's, {', '.join(theirs)}, "
                 f"were {', '.join(ours)}"
             )
+    if len(model.weights) > 1 and is_first_process():
+        first = f"{model.weights[0].file}; a model of one network says more clearly what was started from"
+        print(f"trainer.init_from {name}: has {len(model.weights)} networks, taken is {first}", file=sys.stderr)
     (state, *_) = (network.state_dict() for network in folder.networks())
     mine = module.network.state_dict()
     differing = [key for key in state.keys() | mine.keys() if _shape(state, key) != _shape(mine, key)]
