@@ -15,7 +15,7 @@ from bratsseg.service.patients import PatientFields
 from bratsseg.service.records import Patient
 from tests.service.conftest import accept
 
-ATTACK = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}"
+ATTACK = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*'z' }}"
 TEXTS = [name for name in PatientFields.model_fields if name not in ("birth_date", "sex")]
 
 
@@ -106,7 +106,7 @@ def test_no_text_of_a_patient_becomes_markup(keeper):
         page = keeper.get(path).text
         assert "<script>alert" not in page
         assert "<img src=x" not in page
-        assert "49" not in page.partition("<main")[2].partition("</main")[0].replace("{{ 7*7 }}", "")
+        assert "zzzzzzz" not in page  # no template runs in what was typed
     wrong = keeper.post("/patients/new", data={"number": "", "name": ATTACK})
     assert wrong.status_code == 422
     assert "<script>alert" not in wrong.text
