@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bratsseg.evaluation.overlap import dice
 from bratsseg.inference import Segmenter
 from bratsseg.inference.decoding import Decoding, decode
 from bratsseg.study.grid import Grid
@@ -113,11 +114,6 @@ def score_case(rules: Decoding, index: int) -> list[float]:
     probabilities, truth = CASES[index]
     found = decode(probabilities.astype(np.float32), tuple(Region), 0.001, rules)
     return [dice(f, t) for f, t in zip(found, truth, strict=True)]
-
-
-def dice(predicted: np.ndarray, truth: np.ndarray) -> float:
-    total = np.count_nonzero(predicted) + np.count_nonzero(truth)
-    return 1.0 if total == 0 else 2.0 * np.count_nonzero(predicted & truth) / total
 
 
 if __name__ == "__main__":

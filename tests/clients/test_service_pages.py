@@ -375,12 +375,18 @@ def test_a_stroke_of_the_mouse_is_drawn_and_taken_back(reader, results):
     assert not page.locator("#drawing").is_visible()
 
 
+def judge(reader, verdict, comment):
+    """Comment and press the button, as rosalind does, until the page shows it."""
+    page = reader.page
+    page.get_by_label("Comment").fill(comment)
+    page.get_by_role("button", name=verdict).click()
+    page.get_by_text(f"{verdict.lower()} by rosalind").wait_for()
+    reader.ready()
+
+
 def test_accept_and_download(reader, results):
     page = reader.view(results["straight"])
-    page.get_by_label("Comment").fill("as I see it")
-    page.get_by_role("button", name="Accept").click()
-    page.get_by_text("accept by rosalind").wait_for()
-    reader.ready()
+    judge(reader, "Accept", "as I see it")
     labels = volume(download(page, "Label map, NIfTI"))
     assert np.asarray(labels.dataobj)[tuple(LESION.astype(int))] == 2
     assert download(page, "3D Slicer .seg.nrrd").startswith(b"NRRD")
@@ -389,10 +395,7 @@ def test_accept_and_download(reader, results):
 
 def test_reject_with_a_comment(reader, results):
     page = reader.view(results["straight"])
-    page.get_by_label("Comment").fill("the edge is <b>too</b> wide")
-    page.get_by_role("button", name="Reject").click()
-    page.get_by_text("reject by rosalind").wait_for()
-    reader.ready()
+    judge(reader, "Reject", "the edge is <b>too</b> wide")
     assert page.get_by_text("the edge is <b>too</b> wide").is_visible()
 
 
