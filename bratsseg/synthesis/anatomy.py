@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bratsseg.config import Config
+from bratsseg.synthesis.cortex import CortexConfig, fold
 from bratsseg.synthesis.draws import Draws, Lattice
 
 GREY, WHITE, DEPTH, VENTRICLE, TEXTURE, UPPER = range(6)
@@ -43,6 +44,8 @@ class AnatomyConfig(Config):
     """How far the ventricles' wall moves outward; small values likelier."""
     dilated: float = 0.7
     """Share of heads whose ventricles differ from the atlas at all."""
+    cortex: CortexConfig = CortexConfig()
+    """Gyri and sulci."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Anatomy:
 
     ``grey``, ``white``, ``fluid`` are memberships that sum to 1; ``depth`` is mm below the brain's surface (negative
     outside), ``ventricle`` a membership, ``ventricle_mm`` the distance to the ventricles (negative inside),
-    ``texture`` the template's T1 contrast (white matter about 0), ``upper`` 1 above the tentorium.
+    ``texture`` the template's T1 contrast (white matter about 0), ``upper`` 1 above the tentorium, ``side_mm`` the
+    distance to the plane between the hemispheres, positive in the right one.
     """
 
     grey: Tensor
@@ -74,6 +78,7 @@ class Anatomy:
     ventricle_mm: Tensor
     texture: Tensor
     upper: Tensor
+    side_mm: Tensor
 
 
 @dataclass(frozen=True)
@@ -188,17 +193,17 @@ def bend(
         for scale, strength in zip(config.elastic_scale_mm, shape.elastic, strict=True)
     ]
     moved = [where[a] + fields[0][a] + fields[1][a] for a in range(3)]
-    half = [n * atlas.spacing_mm / 2 for n in atlas.lattice_shape()]
     matrix = shape.to_atlas.tolist()
     if shape.flipped:
         matrix[0] = [-v for v in matrix[0]]
-    grid = torch.empty((1, *lattice.shape, 3), device=device)
+    place = torch.empty((*lattice.shape, 3), device=device)
     for a in range(3):  # grid_sample wants (z, y, x) as its last axis, and sees our I as its depth
-        row = matrix[a]
-        torch.add(moved[0] * (row[0] / half[a]), moved[1], alpha=row[1] / half[a], out=grid[0, ..., 2 - a])
-        grid[0, ..., 2 - a].add_(moved[2], alpha=row[2] / half[a])
-    maps = F.grid_sample(atlas.maps[None], grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
-    return _aged(draws, maps, shape, lattice)
+        torch.add(moved[0] * matrix[a][0], moved[1], alpha=matrix[a][1], out=place[..., 2 - a])
+        place[..., 2 - a].add_(moved[2], alpha=matrix[a][2])
+    half = [n * atlas.spacing_mm / 2 for n in reversed(atlas.lattice_shape())]
+    grid = place / torch.tensor(half, device=device)
+    maps = F.grid_sample(atlas.maps[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)[0]
+    return _aged(draws, maps, place, shape=shape, lattice=lattice, config=config)
 
 
 def _pushed(where: list[Tensor], push: Push) -> list[Tensor]:
@@ -208,7 +213,9 @@ def _pushed(where: list[Tensor], push: Push) -> list[Tensor]:
     return [where[a] - offset[a] * pull for a in range(3)]
 
 
-def _aged(draws: Draws, maps: Tensor, shape: HeadShape, lattice: Lattice) -> Anatomy:
+def _aged(
+    draws: Draws, maps: Tensor, place: Tensor, *, shape: HeadShape, lattice: Lattice, config: AnatomyConfig
+) -> Anatomy:
     grey = maps[GREY].clamp(1e-4, 1)
     white = maps[WHITE].clamp(1e-4, 1)
     fluid = (1 - grey - white).clamp_(1e-4, 1)
@@ -222,6 +229,16 @@ def _aged(draws: Draws, maps: Tensor, shape: HeadShape, lattice: Lattice) -> Ana
     if shape.dilation_mm:
         uneven = draws.field(lattice.shape, lattice.spacing_mm, 30.0)[0].mul_(0.25 * shape.dilation_mm)
         wall = wall - shape.dilation_mm - uneven
+    folds = fold(
+        draws,
+        config.cortex,
+        (grey, white, fluid),
+        position=place,
+        depth=maps[DEPTH],
+        ventricle_mm=wall,
+        upper=maps[UPPER],
+        lattice=lattice,
+    )
     ventricle = torch.sigmoid(wall * -1.6)
     keep = 1 - ventricle
     return Anatomy(
@@ -231,6 +248,7 @@ def _aged(draws: Draws, maps: Tensor, shape: HeadShape, lattice: Lattice) -> Ana
         depth=maps[DEPTH],
         ventricle=ventricle,
         ventricle_mm=wall,
-        texture=maps[TEXTURE],
+        texture=maps[TEXTURE].mul_(1 - folds),
         upper=maps[UPPER],
+        side_mm=-place[..., 2] if shape.flipped else place[..., 2],
     )

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 from bratsseg.config import Config
 from bratsseg.synthesis.draws import Draws, Lattice
 
+FLAIR, T1N = 0, 1
+
 
 class ArtefactConfig(Config):
     """Ranges of acquisition effects."""
@@ -22,7 +24,7 @@ class ArtefactConfig(Config):
     """Distance over which the bias varies."""
     gamma_sd: float = 0.14
     """Sd of the log exponent on intensities."""
-    blur: tuple[float, float] = (0.0, 0.18)
+    blur: tuple[float, float] = (0.0, 0.12)
     """Weight of each neighbour in a three-voxel average along each axis, at 1.5 mm."""
     shift_mm: float = 0.8
     """Largest misregistration of one modality along one axis."""
@@ -32,6 +34,8 @@ class ArtefactConfig(Config):
     """Their thickness."""
     noise_sd: tuple[float, float] = (0.008, 0.07)
     """Noise relative to white matter, the low end likelier but on FLAIR; .008-.05 in public cases at 1 mm."""
+    noise_t1n: float = 0.6
+    """Noise of T1 relative to that: the quietest of public cases, .008-.021."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,11 @@ class ModalityArtefacts:
 def draw_artefacts(draws: Draws, config: ArtefactConfig, spacing_mm: float) -> list[ModalityArtefacts]:
     """Draw the acquisition of the four modalities."""
     sharpness = draws.uniform((0, 1))
-    return [_draw_one(draws, config, spacing_mm, sharpness, noisy=m == 0) for m in range(4)]
+    return [_draw_one(draws, config, spacing_mm, sharpness, modality=m) for m in range(4)]
 
 
 def _draw_one(
-    draws: Draws, config: ArtefactConfig, spacing_mm: float, sharpness: float, *, noisy: bool
+    draws: Draws, config: ArtefactConfig, spacing_mm: float, sharpness: float, *, modality: int
 ) -> ModalityArtefacts:
     taps = []
     for _ in range(3):
@@ -62,13 +66,14 @@ def _draw_one(
         ahead, behind = width + max(shift, 0) * 0.7, width + max(-shift, 0) * 0.7
         total = ahead + behind
         taps.append((ahead, behind) if total < 0.8 else (0.8 * ahead / total, 0.8 * behind / total))
+    noise = draws.middling(config.noise_sd) if modality == FLAIR else draws.low(config.noise_sd)
     return ModalityArtefacts(
         bias_sd=draws.uniform(config.bias_sd),
         gamma=math.exp(draws.normal(config.gamma_sd)),
         taps=tuple(taps),
         thick_axis=draws.index(torch.tensor([0.15, 0.15, 0.7])) if draws.chance(config.thick) else None,
         thickness_mm=draws.uniform(config.thickness_mm),
-        noise_sd=draws.middling(config.noise_sd) if noisy else draws.low(config.noise_sd),
+        noise_sd=noise * (config.noise_t1n if modality == T1N else 1.0),
     )
 
 

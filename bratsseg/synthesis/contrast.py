@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from bratsseg.config import Config
 from bratsseg.synthesis.anatomy import Anatomy
@@ -38,11 +39,11 @@ class Ranges(Config):
 class ContrastConfig(Config):
     """Ranges of tissue intensities."""
 
-    grey: Ranges = Ranges(flair=(0.93, 1.34), t1n=(0.68, 0.98), t1c=(-0.06, 0.08), t2w=(1.02, 1.4))
+    grey: Ranges = Ranges(flair=(0.93, 1.34), t1n=(0.72, 0.98), t1c=(-0.06, 0.08), t2w=(1.02, 1.4))
     """Cortex and deep nuclei; medians 1.12, .83, .84, 1.22."""
-    fluid: Ranges = Ranges(flair=(0.08, 0.75), t1n=(0.2, 0.6), t1c=(-0.05, 0.08), t2w=(1.3, 3.2))
+    fluid: Ranges = Ranges(flair=(0.08, 0.75), t1n=(0.25, 0.72), t1c=(-0.05, 0.08), t2w=(1.3, 3.2))
     """Cerebrospinal fluid."""
-    edema: Ranges = Ranges(flair=(1.15, 1.95), t1n=(0.79, 1.02), t1c=(-0.08, 0.06), t2w=(1.12, 1.9))
+    edema: Ranges = Ranges(flair=(1.15, 1.95), t1n=(0.77, 1.01), t1c=(-0.1, 0.05), t2w=(1.12, 1.9))
     """Edema; medians 1.48, .91, .95, 1.48."""
     core: Ranges = Ranges(flair=(0.78, 1.4), t1n=(0.66, 0.98), t1c=(-0.1, 0.12), t2w=(0.95, 1.7))
     """Solid non-enhancing core; FLAIR and T2 are relative to edema, where it is usually the brighter (.99-1.27)."""
@@ -68,9 +69,11 @@ class ContrastConfig(Config):
     """Fine variation relative to the slow one."""
     patchiness: Range = (0.02, 0.14)
     """Sd of variation inside the tumour's parts."""
+    patch_mm: Range = (6.0, 30.0)
+    """Scale of that variation, coarse likelier: parts of real tumours are mostly even, or fade from one end to the other."""
     edema_grain: Range = (0.0, 0.09)
     """Sd of fine variation inside edema."""
-    enhancing_grain: Range = (0.03, 0.15)
+    enhancing_grain: Range = (0.04, 0.18)
     """Sd of fine variation inside enhancing tumour."""
     anatomy_in_edema: Range = (0.0, 0.7)
     """How much of the tissue's own contrast is still seen through edema."""
@@ -92,6 +95,7 @@ class Palette:
     unevenness: tuple[float, ...]
     grain: float
     patchiness: float
+    patch_mm: float
     edema_grain: float
     enhancing_grain: float
     anatomy_in_edema: float
@@ -130,6 +134,7 @@ def draw_palette(draws: Draws, config: ContrastConfig) -> Palette:
         unevenness=tuple(draws.uniform(config.unevenness) for _ in range(4)),
         grain=draws.uniform(config.grain),
         patchiness=draws.uniform(config.patchiness),
+        patch_mm=config.patch_mm[1] - draws.low((0.0, config.patch_mm[1] - config.patch_mm[0])),
         edema_grain=draws.uniform(config.edema_grain),
         enhancing_grain=draws.uniform(config.enhancing_grain),
         anatomy_in_edema=draws.uniform(config.anatomy_in_edema),
@@ -173,19 +178,22 @@ def paint_tumour(
     """Lay the tumour over healthy tissue, in place, inside its bounding box."""
     if not tumour.present:
         return
-    box = _bounds(tumour.whole)
+    box = _bounds(tumour.whole, round(10 / lattice.spacing_mm))
     whole, core, enhancing = (t[box] for t in (tumour.whole, tumour.core, tumour.enhancing))
     size = whole.shape
-    patches = draws.field(size, lattice.spacing_mm, 8.0, 3).mul_(palette.patchiness).add_(1).clamp_(0.4, 1.8)
+    patches = (
+        draws.field(size, lattice.spacing_mm, palette.patch_mm, 3).mul_(palette.patchiness).add_(1).clamp_(0.4, 1.8)
+    )
     wet = _wet(draws, palette, size, lattice)
     bleeding = torch.sigmoid((draws.field(size, lattice.spacing_mm, 10.0)[0] - 0.6) * 5).mul_(palette.blood)
     shine = draws.field(size, lattice.spacing_mm, 6.0)[0].mul_(0.6 * palette.patchiness).add_(1).clamp_(0.6, 1.5)
     fine = draws.field(size, lattice.spacing_mm, 3.0, 2)
-    fluid = anatomy.fluid[box]
+    fluid = anatomy.fluid[box] * (1 - anatomy.ventricle[box])
+    pressed = fluid * _around(whole, lattice).mul_(palette.effaced)
     for m in range(4):
         image = images[m][box]
-        own = image - (fluid * (palette.effaced * (palette.fluid[m] - palette.grey[m])))
-        swollen = (own - 1).mul_(palette.anatomy_in_edema).add_(1).mul_(patches[0] * palette.edema[m])
+        image -= pressed * (palette.fluid[m] - palette.grey[m])
+        swollen = (image - 1).mul_(palette.anatomy_in_edema).add_(1).mul_(patches[0] * palette.edema[m])
         swollen.mul_((fine[m % 2] * (GRAIN[m] * palette.edema_grain)).add_(1))
         inner = palette.core[m] + wet * (palette.necrosis[m] - palette.core[m])
         inner = inner * patches[1]
@@ -196,6 +204,15 @@ def paint_tumour(
         image.lerp_(swollen, whole).lerp_(inner, core).lerp_(bright, enhancing)
 
 
+def _around(whole: Tensor, lattice: Lattice) -> Tensor:
+    """1 in the tumour, falling to 0 over the centimetre around it: its mass closes the sulci there."""
+    width = 2 * round(5 / lattice.spacing_mm) + 1
+    near = whole[None]
+    for _ in range(2):
+        near = F.avg_pool3d(near, width, stride=1, padding=width // 2, count_include_pad=False)
+    return near[0].mul_(2).clamp_(max=1).maximum(whole)
+
+
 def _wet(draws: Draws, palette: Palette, size: torch.Size, lattice: Lattice) -> Tensor:
     """Share of fluid (I, J, K) in the core."""
     if palette.fluid_share is None:
@@ -203,12 +220,12 @@ def _wet(draws: Draws, palette: Palette, size: torch.Size, lattice: Lattice) -> 
     return torch.sigmoid((draws.field(size, lattice.spacing_mm, 12.0)[0] - palette.fluid_share) * 4)
 
 
-def _bounds(membership: Tensor) -> tuple[slice, slice, slice]:
-    """The box where a membership is above .01."""
+def _bounds(membership: Tensor, margin: int) -> tuple[slice, slice, slice]:
+    """The box where a membership is above .01, and ``margin`` voxels more."""
     sides = []
     for axis in range(3):
         others = [a for a in range(3) if a != axis]
         line = torch.nonzero(membership.amax(others) > 0.01).flatten()
         low, high = (int(line[0]), int(line[-1]) + 1) if len(line) else (0, 2)
-        sides.append(slice(low, max(high, low + 2)))
+        sides.append(slice(max(low - margin, 0), min(max(high, low + 2) + margin, membership.shape[axis])))
     return sides[0], sides[1], sides[2]

@@ -111,7 +111,7 @@ def cut_brain(draws: Draws, config: DistractorConfig, images: Tensor, anatomy: A
     if draws.chance(config.dark_rim):
         rim = torch.exp(-(anatomy.depth.clamp(min=0) / draws.uniform((0.8, 2.5))).square_())
         for m in range(4):
-            images[m].mul_(1 - rim * draws.uniform((0.0, 0.85)))
+            images[m].mul_(1 - rim * draws.uniform((0.0, 1.0)))
     if draws.chance(config.residue):
         _leave_residue(draws, images, edge, lattice)
     if draws.chance(config.tight):
@@ -132,6 +132,6 @@ def _leave_residue(draws: Draws, images: Tensor, edge: Tensor, lattice: Lattice)
     outside = torch.sigmoid(edge * -3)
     texture = draws.field(lattice.shape, lattice.spacing_mm, 4.0, 2)
     for m in range(4):
-        level, rough = draws.uniform((0.2, 1.5)), draws.uniform((0.05, 0.4))
+        level, rough = draws.low((0.03, 1.6)), draws.uniform((0.05, 0.4))
         images[m].lerp_((texture[m % 2] * rough + level).clamp_(min=0.02), outside)
     edge += extra

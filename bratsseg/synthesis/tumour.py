@@ -28,7 +28,7 @@ class TumourConfig(Config):
 
     none: float = 0.12
     """Share of patients without any tumour: the network must be able to answer nothing."""
-    edema_only: float = 0.07
+    edema_only: float = 0.05
     """Share of foci that are edema alone (a diffuse low-grade tumour called edema, or treated disease)."""
     non_enhancing: float = 0.22
     """Share of foci with a core that does not enhance: low-grade glioma."""
@@ -50,7 +50,7 @@ class TumourConfig(Config):
     """Share of rims with gaps."""
     patchy: float = 0.5
     """Share of enhancing cores with solid enhancing patches as well."""
-    solid: float = 0.14
+    solid: float = 0.2
     """Share of enhancing cores that enhance throughout; more when small."""
     outer_shell: float = 0.1
     """Share of enhancing cores with a non-enhancing shell around the rim; more taught that edema near a rim is core."""
@@ -58,6 +58,10 @@ class TumourConfig(Config):
     """Share of non-enhancing cores with a small enhancing nodule."""
     softness_mm: tuple[float, float] = (0.6, 4.5)
     """Width over which the whole tumour's border fades; the sharp end is likelier."""
+    crosses: float = 0.12
+    """Share of foci that pass the falx or the tentorium; the rest stay in their compartment but for the corpus callosum."""
+    lobes: float = 0.4
+    """Share of larger cores made of several lobes, with walls between them that enhance as their rims do."""
     push: tuple[float, float] = (0.0, 0.3)
     """Mass effect in radii of the core; less near the surface, where the skull holds."""
 
@@ -85,6 +89,8 @@ class Focus:
     solid: bool
     nodule_mm: float
     spares_ventricle: bool
+    crosses: bool
+    lobes: tuple[tuple[tuple[float, float, float], float], ...]
     push: float
 
 
@@ -191,8 +197,19 @@ def _draw_focus(draws: Draws, config: TumourConfig, centre: tuple[float, float, 
         solid=enhancing and draws.chance(config.solid if core_radius > 9 else 0.45),
         nodule_mm=draws.uniform((2.0, 7.0)) if kind is Kind.NON_ENHANCING and draws.chance(config.nodule) else 0.0,
         spares_ventricle=draws.chance(0.85),
+        crosses=draws.chance(config.crosses),
+        lobes=_draw_lobes(draws, core_radius) if core_radius > 9 and draws.chance(config.lobes) else (),
         push=draws.uniform(config.push) if radius > 10 else 0.0,
     )
+
+
+def _draw_lobes(draws: Draws, core_radius_mm: float) -> tuple[tuple[tuple[float, float, float], float], ...]:
+    """Offset from the core's centre and radius, mm, of each lobe."""
+    lobes = []
+    for _ in range(2 + int(draws.uniform((0, 4)))):
+        radius = core_radius_mm * draws.uniform((0.4, 0.75))
+        lobes.append((_moved((0.0, 0.0, 0.0), draws.direction(), 1.05 * core_radius_mm - radius), radius))
+    return tuple(lobes)
 
 
 def _draw_kind(draws: Draws, config: TumourConfig, first: Focus | None) -> Kind:
@@ -212,9 +229,9 @@ def _draw_core_share(draws: Draws, kind: Kind, radius_mm: float) -> float:
     if radius_mm < 10:
         return draws.uniform((0.4, 0.95))
     where = draws.uniform((0, 1))
-    if where < 0.18:
+    if where < 0.15:
         return draws.uniform((0.15, 0.5))
-    return draws.uniform((0.88, 1.0)) if where > 0.85 else draws.uniform((0.5, 0.92))
+    return draws.uniform((0.88, 1.0)) if where > 0.8 else draws.uniform((0.55, 0.95))
 
 
 def _moved(
@@ -250,7 +267,7 @@ def _distance(
 def _grow_one(
     draws: Draws, focus: Focus, anatomy: Anatomy, lattice: Lattice, box: tuple[slice, slice, slice]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    white, grey, ventricle, depth = (m[box] for m in (anatomy.white, anatomy.grey, anatomy.ventricle, anatomy.depth))
+    white, grey = anatomy.white[box], anatomy.grey[box]
     size, radius = white.shape, focus.radius_mm
 
     def noise(scale_mm: float) -> Tensor:
@@ -259,21 +276,58 @@ def _grow_one(
     level = _distance(focus.centre_mm, focus.axes, lattice, box)
     level += noise(max(0.8 * radius, 5)).mul_(-radius * focus.rough[0]) - radius
     level += noise(max(0.28 * radius, 3)).mul_(-radius * focus.rough[1])
-    core_level = _distance(focus.core_centre_mm, focus.axes, lattice, box)
-    core_radius = focus.core_radius_mm
-    core_level += noise(max(0.8 * core_radius, 5)).mul_(-core_radius * focus.core_rough[0]) - core_radius
-    core_level += noise(max(0.3 * core_radius, 3)).mul_(-core_radius * focus.core_rough[1])
+    core_level, wall_mm = _core_level(focus, noise, lattice, box)
     level += (0.45 - white).mul_(focus.white_pull * radius * 0.6).add_(grey, alpha=focus.grey_stop * radius * 0.6)
     # The core takes its surroundings with it: a millimetre or two of edema nearly everywhere around it.
-    level = torch.minimum(level, core_level + 1.0) if core_radius > 0 else level
-    allowed = (depth > 0).float()
-    if focus.spares_ventricle:
-        allowed = allowed * (1 - ventricle)
+    level = torch.minimum(level, core_level + 1.0) if focus.core_radius_mm > 0 else level
+    allowed = _allowed(focus, anatomy, lattice, box)
     whole = torch.sigmoid(level / -focus.softness_mm).mul_(allowed)
-    if core_radius <= 0:
+    if focus.core_radius_mm <= 0:
         return whole, torch.zeros_like(whole), torch.zeros_like(whole)
     core = torch.minimum(torch.sigmoid(core_level * -1.3).mul_(allowed), whole)
-    return whole, core, torch.minimum(_enhancement(focus, -core_level, noise), core)
+    depth_mm = -core_level if wall_mm is None else torch.minimum(-core_level, wall_mm)
+    return whole, core, torch.minimum(_enhancement(focus, depth_mm, noise), core)
+
+
+def _core_level(
+    focus: Focus, noise: Callable[[float], Tensor], lattice: Lattice, box: tuple[slice, slice, slice]
+) -> tuple[Tensor, Tensor | None]:
+    """Signed mm to the core's surface, negative inside; and mm to the nearest wall between two lobes, if it has any."""
+    radius, wall = focus.core_radius_mm, None
+    if focus.lobes:
+        spheres = [
+            _distance(_moved(focus.core_centre_mm, offset, 1.0), focus.axes, lattice, box).sub_(size)
+            for offset, size in focus.lobes
+        ]
+        nearest = torch.stack(spheres).topk(2, dim=0, largest=False).values
+        level, wall = nearest[0], (nearest[1] - nearest[0]).div_(2)
+    else:
+        level = _distance(focus.core_centre_mm, focus.axes, lattice, box) - radius
+    level += noise(max(0.8 * radius, 5)).mul_(-radius * focus.core_rough[0])
+    level += noise(max(0.3 * radius, 3)).mul_(-radius * focus.core_rough[1])
+    return level, wall
+
+
+def _allowed(focus: Focus, anatomy: Anatomy, lattice: Lattice, box: tuple[slice, slice, slice]) -> Tensor:
+    """Where the focus may grow: in the brain, mostly not in the ventricles, nor through the falx or the tentorium."""
+    allowed = (anatomy.depth[box] > 0).float()
+    if focus.spares_ventricle:
+        allowed *= 1 - anatomy.ventricle[box]
+    if focus.crosses:
+        return allowed
+    middle = [
+        min(max(round(c / lattice.spacing_mm + (n - 1) / 2), 0), n - 1)
+        for c, n in zip(focus.centre_mm, lattice.shape, strict=True)
+    ]
+    i, j, k = middle
+    upper = anatomy.upper[box]
+    allowed *= upper if float(anatomy.upper[i, j, k]) > 0.5 else 1 - upper
+    side = float(anatomy.side_mm[i, j, k])
+    if abs(side) > 6:
+        other = torch.sigmoid(anatomy.side_mm[box] * math.copysign(1.5, -side))
+        bridge = torch.sigmoid((12 - anatomy.ventricle_mm[box]) * 0.7)
+        allowed *= 1 - other * (1 - torch.maximum(bridge, torch.sigmoid((anatomy.depth[box] - 42) * 0.5)))
+    return allowed
 
 
 def _enhancement(focus: Focus, depth_mm: Tensor, noise: Callable[[float], Tensor]) -> Tensor:
