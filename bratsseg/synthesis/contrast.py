@@ -53,6 +53,8 @@ class ContrastConfig(Config):
     """Enhancing tumour; FLAIR and T2 relative to edema; T1ce absolute, the low end likelier (median 1.31)."""
     low_contrast: float = 0.1
     """Share of patients whose edema is hardly brighter than cortex on FLAIR."""
+    diffuse: float = 0.3
+    """Share of patients whose solid core is hardly told from edema by its intensity: only by where it grows."""
     cystic: float = 0.4
     """Share of patients whose core is fluid rather than solid."""
     mixed: float = 0.28
@@ -70,7 +72,7 @@ class ContrastConfig(Config):
     patchiness: Range = (0.02, 0.14)
     """Sd of variation inside the tumour's parts."""
     patch_mm: Range = (6.0, 30.0)
-    """Scale of that variation, coarse likelier: parts of real tumours are mostly even, or fade from one end to the other."""
+    """Scale of that variation, coarse likelier: parts of real tumours are mostly even, or fade from end to end."""
     edema_grain: Range = (0.0, 0.09)
     """Sd of fine variation inside edema."""
     enhancing_grain: Range = (0.04, 0.18)
@@ -114,6 +116,9 @@ def draw_palette(draws: Draws, config: ContrastConfig) -> Palette:
     core = _relative(_tied(draws, config.core), edema)
     core[1] = min(core[1], edema[1] * 1.02)
     core[2] = min(core[2], edema[2] * 1.08)
+    if draws.chance(config.diffuse):
+        alike = draws.uniform((0.4, 0.95))
+        core = [c + alike * (e - c) for c, e in zip(core, edema, strict=True)]
     enhancing = _relative(_tied(draws, config.enhancing), edema)
     enhancing[2] = max(draws.low(config.enhancing.t1c), 1.12 * max(edema[2], core[2]))
     fluid, necrosis = _tied(draws, config.fluid), list(_tied(draws, config.necrosis))

@@ -90,7 +90,7 @@ def _beside_fissure(position: Tensor, depth: Tensor, ventricle_mm: Tensor, upper
 def _lay(
     tissues: tuple[Tensor, Tensor, Tensor], pial_mm: Tensor, where: Tensor, thickness_mm: float, steepness: float
 ) -> None:
-    """Fluid outside the pial surface, a ribbon of grey matter inside it, white matter below; blended in by ``where``."""
+    """Fluid outside the pial surface, a ribbon of grey matter inside it, white matter below; as far as ``where``."""
     grey, white, fluid = tissues
     wet = torch.sigmoid(pial_mm * -steepness)
     ribbon = torch.sigmoid((thickness_mm - pial_mm).mul_(steepness)).sub_(wet).clamp_(min=0)

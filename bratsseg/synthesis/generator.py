@@ -15,7 +15,7 @@ from bratsseg.synthesis.patient import SyntheticPatient
 from bratsseg.synthesis.pictures import PictureConfig
 from bratsseg.synthesis.tumour import TumourConfig, draw_foci, grow, pushes
 
-VERSION = "4"
+VERSION = "5"
 """Raised whenever the same (seed, index) gives another patient."""
 
 

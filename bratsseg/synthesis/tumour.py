@@ -59,9 +59,17 @@ class TumourConfig(Config):
     softness_mm: tuple[float, float] = (0.6, 4.5)
     """Width over which the whole tumour's border fades; the sharp end is likelier."""
     crosses: float = 0.12
-    """Share of foci that pass the falx or the tentorium; the rest stay in their compartment but for the corpus callosum."""
+    """Share of foci that pass the falx or the tentorium; others leave their hemisphere by the corpus callosum alone."""
     lobes: float = 0.4
     """Share of larger cores made of several lobes, with walls between them that enhance as their rims do."""
+    white_pull: tuple[float, float] = (0.15, 0.9)
+    """How far edema follows white matter, in radii: fingers between gyri."""
+    grey_stop: tuple[float, float] = (0.1, 0.6)
+    """How far grey matter holds edema back, in radii: the cortex over it is spared."""
+    white_pull_solid: tuple[float, float] = (0.0, 0.25)
+    """The same of a core that does not enhance: it takes white and grey matter alike, and the gyri swell."""
+    grey_stop_solid: tuple[float, float] = (-0.15, 0.15)
+    """The same of a core that does not enhance."""
     push: tuple[float, float] = (0.0, 0.3)
     """Mass effect in radii of the core; less near the surface, where the skull holds."""
 
@@ -183,8 +191,8 @@ def _draw_focus(draws: Draws, config: TumourConfig, centre: tuple[float, float, 
         radius_mm=radius,
         axes=(stretch[0], stretch[1], stretch[2]),
         rough=(draws.uniform((0.08, 0.34)), draws.uniform((0.03, 0.14))),
-        white_pull=draws.uniform((0.0, 0.75)) * (1.0 if kind is not Kind.NON_ENHANCING else 0.5),
-        grey_stop=draws.uniform((0.0, 0.4)) if kind is not Kind.NON_ENHANCING else draws.uniform((-0.1, 0.3)),
+        white_pull=draws.uniform(config.white_pull if kind is not Kind.NON_ENHANCING else config.white_pull_solid),
+        grey_stop=draws.uniform(config.grey_stop if kind is not Kind.NON_ENHANCING else config.grey_stop_solid),
         softness_mm=draws.low(config.softness_mm),
         core_centre_mm=_moved(centre, draws.direction(), draws.uniform((0, 0.75)) * (radius - core_radius)),
         core_radius_mm=core_radius,
