@@ -15,7 +15,14 @@ from bratsseg.tensors.windows import slab
 Network = Callable[[Tensor], Tensor]
 
 
-class SlabPass(Config):
+class _Mirrored(Config):
+    mirrored: tuple[Literal[0, 1, 2], ...] = ()
+    """Axes of the model frame along which the network is also taken over the mirrored brain, logits averaged: 0 is
+    left-right. Each costs one pass more. Test-time mirroring of nnU-Net (doi:10.1038/s41592-020-01008-z), which also
+    mirrors along several axes at once."""
+
+
+class SlabPass(_Mirrored):
     """A 2-D network over slabs of neighbouring slices, in one plane or several, logits averaged."""
 
     kind: Literal["slabs"] = "slabs"
@@ -27,7 +34,7 @@ class SlabPass(Config):
     """Slabs at once; changes memory, not results."""
 
 
-class WindowPass(Config):
+class WindowPass(_Mirrored):
     """A 3-D network over overlapping windows; windows are zero-padded where the volume is smaller."""
 
     kind: Literal["windows"] = "windows"
@@ -41,7 +48,7 @@ class WindowPass(Config):
     """Windows at once; changes memory, not results."""
 
 
-class WholePass(Config):
+class WholePass(_Mirrored):
     """A 3-D network over the whole box at once: valid for norms that take no statistics over space."""
 
     kind: Literal["whole"] = "whole"
@@ -56,6 +63,16 @@ Passes = Annotated[SlabPass | WindowPass | WholePass, Field(discriminator="kind"
 
 def run_pass(network: Network, images: Tensor, passes: Passes) -> tuple[Tensor, str]:
     """Take ``network`` over ``images`` (C, I, J, K); returns float32 logits (R, I, J, K) and what was done in words."""
+    logits, how = _run_once(network, images, passes)
+    if not passes.mirrored:
+        return logits, how
+    for axis in passes.mirrored:
+        mirrored, _ = _run_once(network, images.flip(axis + 1), passes)
+        logits = logits + mirrored.flip(axis + 1)
+    return logits / (len(passes.mirrored) + 1), f"{how}, mirrored along {list(passes.mirrored)}"
+
+
+def _run_once(network: Network, images: Tensor, passes: Passes) -> tuple[Tensor, str]:
     if isinstance(passes, SlabPass):
         return _over_slabs(network, images, passes), f"slabs of {passes.slices} in planes {list(passes.planes)}"
     if isinstance(passes, WindowPass):

@@ -164,6 +164,19 @@ def test_slabs_of_one_slice_equal_the_network_run_slice_by_slice():
     assert torch.allclose(logits, by_hand, atol=1e-6)
 
 
+def test_a_mirrored_pass_answers_alike_for_a_head_and_its_mirror_image():
+    torch.manual_seed(0)
+    images, network = torch.rand(2, 6, 8, 4), torch.nn.Conv2d(2, 3, 3, padding=1)
+    mirrored = SlabPass(slices=1, mirrored=(0,))
+    with torch.inference_mode():
+        plain, _ = run_pass(network, images, SlabPass(slices=1))
+        logits, how = run_pass(network, images, mirrored)
+        other, _ = run_pass(network, images.flip(1), mirrored)
+    assert "mirrored along [0]" in how
+    assert torch.allclose(logits, other.flip(1), atol=1e-6)
+    assert not torch.allclose(logits, plain, atol=1e-3)
+
+
 def test_a_box_above_the_tested_size_falls_back_to_windows_and_says_so():
     torch.manual_seed(0)
     images, network = torch.rand(1, 16, 16, 16), torch.nn.Conv3d(1, 2, 1)
