@@ -99,6 +99,7 @@ def measure(images: Array, regions: Mask, brain: Mask, spacing: float) -> Row:
         row[f"healthy {modality} p01"] = quantile(image[parts["healthy"]], 0.01)
         row[f"edema - near {modality}"] = middle(image[parts["edema"]]) - middle(image[near])
         row[f"edge of WT {modality}"] = edge(image, whole, brain)
+        row |= outline(image, whole, parts["edema"], brain, name=f"WT {modality}", spacing=spacing)
         row[f"edge of ET {modality}"] = edge(image, enhancing, brain)
         row[f"necrosis - edema {modality}"] = middle(image[parts["necrosis"]]) - middle(image[parts["edema"]])
         row[f"enhancing - edema {modality}"] = middle(image[enhancing]) - middle(image[parts["edema"]])
@@ -147,6 +148,30 @@ def edge(image: Array, mask: Mask, brain: Mask) -> float:
     near = middle(image[(inside > 0) & (inside <= 1.5)]) - middle(image[(outside > 0) & (outside <= 1.5) & brain])
     far = middle(image[inside > 3]) - middle(image[(outside > 3) & (outside <= 6) & brain])
     return near / far if abs(far) > 0.1 else np.nan
+
+
+def outline(image: Array, whole: Mask, edema: Mask, brain: Mask, *, name: str, spacing: float) -> Row:
+    """Where the reference passes on the slope from the surroundings, 6-14 mm away (0), to the middle edema (1).
+
+    In the layer of voxels just outside it, in the one just inside, 3-6 mm inside; and the share of the whole tumour
+    that is less than half-way up. A synthetic reference that lies half-way up makes a network mark real tumours too
+    small.
+    """
+    inside, outside = (ndimage.distance_transform_edt(mask) * spacing for mask in (whole, ~whole))
+    far = middle(image[brain & (outside > 6) & (outside <= 14)])
+    step = middle(image[edema if edema.sum() > 0.1 * whole.sum() else whole]) - far
+    if not abs(step) > 0.1:
+        return {}
+
+    def height(layer: Mask) -> float:
+        return (middle(image[brain & layer]) - far) / step
+
+    return {
+        f"just outside {name}": height((outside > 0) & (outside <= spacing)),
+        f"just inside {name}": height((inside > 0) & (inside <= spacing)),
+        f"3-6 mm inside {name}": height((inside > 3) & (inside <= 6)),
+        f"below half-way in {name}": float(np.mean((image[whole] - far) / step < 0.5)),
+    }
 
 
 def compare(real: list[Row], made: list[Row]) -> Iterator[tuple[str, float]]:

@@ -2,11 +2,13 @@
 
 usage: .venv/bin/python scripts/temperature.py MODEL OUT [--patients 16] [--seed 60607]
 
-Each region's logits are divided by the temperature that makes the truth of synthetic patients likeliest, over brain
-voxels that are not plainly background, with all four modalities and with FLAIR + T1ce. The division goes into the
+Each region's logits are divided by the temperature that makes the truth of synthetic patients likeliest, over all brain
+voxels, with all four modalities and with FLAIR + T1ce. (Leaving plain background out raises its probability, by so
+many voxels that the predicted Dice falls.) The division goes into the
 weights of the last layer, and the confidences and thresholds of the decoding rules are put on the new scale: so OUT is
-a model like any other, and its label maps stay what they were. Prints the expected calibration error (15 bins) before
-and after, on other patients than those of the fit.
+a model like any other, and its label maps stay what they were. Prints, before and after and on other patients than
+those of the fit: the expected calibration error (15 bins) of voxels that are not plainly background, and the volume
+that the probabilities add up to over the true one.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from bratsseg.synthesis.generator import synthesize_patient
 from bratsseg.tensors.transforms import place_back
 
 PLAIN = 0.01
-"""Voxels with a smaller probability, and no tumour, say nothing of calibration: nearly all of a brain is such."""
+"""Voxels without tumour whose probability was smaller would hide all others in the calibration error."""
 TEMPERATURES = torch.exp(torch.linspace(-0.7, 1.6, 47))
 
 
@@ -45,13 +47,17 @@ def main() -> None:
     fit, check = parts % 2 == 0, parts % 2 == 1
     found = torch.tensor([likeliest(logits[n, fit], truth[n, fit]) for n in range(len(Region))])
     for n, region in enumerate(Region):
-        before, after = (error(logits[n, check] / t, truth[n, check]) for t in (1.0, found[n]))
-        print(f"{region}: temperature {found[n]:.3f}, calibration error {before:.4f} → {after:.4f}")
+        theirs, true = logits[n, check], truth[n, check]
+        seen = (theirs.sigmoid() > PLAIN) | true
+        before, after = (error(theirs[seen] / t, true[seen]) for t in (1.0, found[n]))
+        more, less = (float((theirs / t).sigmoid().sum(dtype=torch.float64) / true.sum()) for t in (1.0, found[n]))
+        print(f"{region}: temperature {found[n]:.3f}, calibration error {before:.4f} → {after:.4f}", end=", ")
+        print(f"volume {more:.3f} → {less:.3f} of the true one")
     write(segmenter.folder, options.out, found)
 
 
 def gather(segmenter: Segmenter, seed: int, patients: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits (R, N) and truth (R, N) bool of brain voxels that matter, and the patient (N,) each is of."""
+    """Logits (R, N) and truth (R, N) bool of all brain voxels, and the patient (N,) each is of."""
     logits, truth, parts = [], [], []
     for index in range(patients):
         patient = synthesize_patient(seed, index, segmenter.model.preparation.spacing_mm or 1.0)
@@ -60,10 +66,9 @@ def gather(segmenter: Segmenter, seed: int, patients: int) -> tuple[Tensor, Tens
             found = place_back(segmenter.run(prepared)[0].float(), prepared.placement)
             regions = patient.regions[(slice(None), *prepared.placement.box)]
             inside = patient.brain[prepared.placement.box]
-            kept = inside & ((found.sigmoid() > PLAIN) | regions).any(0)
-            logits.append(found[:, kept])
-            truth.append(regions[:, kept])
-            parts.append(torch.full((int(kept.sum()),), index))
+            logits.append(found[:, inside])
+            truth.append(regions[:, inside])
+            parts.append(torch.full((int(inside.sum()),), index))
     return torch.cat(logits, 1), torch.cat(truth, 1), torch.cat(parts)
 
 

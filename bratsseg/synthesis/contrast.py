@@ -39,17 +39,18 @@ class Ranges(Config):
 class ContrastConfig(Config):
     """Ranges of tissue intensities."""
 
-    grey: Ranges = Ranges(flair=(0.93, 1.34), t1n=(0.72, 0.98), t1c=(-0.06, 0.08), t2w=(1.02, 1.4))
+    grey: Ranges = Ranges(flair=(0.93, 1.34), t1n=(0.72, 0.98), t1c=(-0.06, 0.08), t2w=(1.02, 1.34))
     """Cortex and deep nuclei; medians 1.12, .83, .84, 1.22."""
     fluid: Ranges = Ranges(flair=(0.08, 0.75), t1n=(0.25, 0.72), t1c=(-0.05, 0.08), t2w=(1.3, 3.2))
     """Cerebrospinal fluid."""
     edema: Ranges = Ranges(flair=(1.15, 1.95), t1n=(0.77, 1.01), t1c=(-0.1, 0.05), t2w=(1.12, 1.9))
     """Edema; medians 1.48, .91, .95, 1.48."""
-    core: Ranges = Ranges(flair=(0.78, 1.4), t1n=(0.66, 0.98), t1c=(-0.1, 0.12), t2w=(0.95, 1.7))
+    core: Ranges = Ranges(flair=(0.82, 1.45), t1n=(0.66, 0.98), t1c=(-0.1, 0.12), t2w=(0.95, 1.6))
     """Solid non-enhancing core; FLAIR and T2 are relative to edema, where it is usually the brighter (.99-1.27)."""
-    necrosis: Ranges = Ranges(flair=(0.2, 1.9), t1n=(0.4, 0.82), t1c=(-0.08, 0.1), t2w=(1.5, 3.2))
-    """Fluid necrosis: from dark as cerebrospinal fluid to bright with protein on FLAIR."""
-    enhancing: Ranges = Ranges(flair=(0.65, 1.22), t1n=(0.82, 1.05), t1c=(1.12, 2.3), t2w=(0.76, 1.28))
+    necrosis: Ranges = Ranges(flair=(0.5, 2.3), t1n=(0.46, 0.9), t1c=(-0.08, 0.1), t2w=(1.3, 3.0))
+    """Fluid necrosis: from dark as cerebrospinal fluid to bright with protein on FLAIR, where six of nine public cases
+    have it brighter than edema."""
+    enhancing: Ranges = Ranges(flair=(0.65, 1.22), t1n=(0.82, 1.05), t1c=(1.1, 2.1), t2w=(0.76, 1.36))
     """Enhancing tumour; FLAIR and T2 relative to edema; T1ce absolute, the low end likelier (median 1.31)."""
     low_contrast: float = 0.1
     """Share of patients whose edema is hardly brighter than cortex on FLAIR."""
@@ -75,7 +76,7 @@ class ContrastConfig(Config):
     """Scale of that variation, coarse likelier: parts of real tumours are mostly even, or fade from end to end."""
     edema_grain: Range = (0.0, 0.09)
     """Sd of fine variation inside edema."""
-    enhancing_grain: Range = (0.04, 0.18)
+    enhancing_grain: Range = (0.05, 0.24)
     """Sd of fine variation inside enhancing tumour."""
     anatomy_in_edema: Range = (0.0, 0.7)
     """How much of the tissue's own contrast is still seen through edema."""
@@ -191,7 +192,7 @@ def paint_tumour(
     )
     wet = _wet(draws, palette, size, lattice)
     bleeding = torch.sigmoid((draws.field(size, lattice.spacing_mm, 10.0)[0] - 0.6) * 5).mul_(palette.blood)
-    shine = draws.field(size, lattice.spacing_mm, 6.0)[0].mul_(0.6 * palette.patchiness).add_(1).clamp_(0.6, 1.5)
+    shine = draws.field(size, lattice.spacing_mm, 6.0)[0].mul_(0.4 * palette.patchiness).add_(1).clamp_(0.6, 1.5)
     fine = draws.field(size, lattice.spacing_mm, 3.0, 2)
     fluid = anatomy.fluid[box] * (1 - anatomy.ventricle[box])
     pressed = fluid * _around(whole, lattice).mul_(palette.effaced)

@@ -11,11 +11,12 @@ from bratsseg.synthesis.contrast import ContrastConfig, draw_palette, paint_tiss
 from bratsseg.synthesis.distractors import DistractorConfig, add_distractors, cut_brain
 from bratsseg.synthesis.draws import Draws
 from bratsseg.synthesis.head import HeadConfig, add_head
+from bratsseg.synthesis.outline import OutlineConfig, outline
 from bratsseg.synthesis.patient import SyntheticPatient
 from bratsseg.synthesis.pictures import PictureConfig
 from bratsseg.synthesis.tumour import TumourConfig, draw_foci, grow, pushes
 
-VERSION = "5"
+VERSION = "6"
 """Raised whenever the same (seed, index) gives another patient."""
 
 
@@ -26,6 +27,8 @@ class SynthesisConfig(Config):
     """The head."""
     tumour: TumourConfig = TumourConfig()
     """What grows in it."""
+    outline: OutlineConfig = OutlineConfig()
+    """What is drawn around that as the reference."""
     contrast: ContrastConfig = ContrastConfig()
     """How bright each tissue is."""
     distractors: DistractorConfig = DistractorConfig()
@@ -69,5 +72,5 @@ def synthesize_patient(
     images = acquire(draws, artefacts, images, lattice, config.artefacts.bias_scale_mm)
     if config.head is None:
         images.clamp_(min=0.01).mul_(brain)
-    regions = torch.stack([tumour.whole > 0.5, tumour.core > 0.5, tumour.enhancing > 0.5]) & brain
+    regions = outline(draws, config.outline, tumour, anatomy.fluid, lattice) & brain
     return SyntheticPatient(images, regions, brain, (spacing_mm, spacing_mm, spacing_mm))

@@ -58,6 +58,10 @@ class TumourConfig(Config):
     """Share of non-enhancing cores with a small enhancing nodule."""
     softness_mm: tuple[float, float] = (0.6, 4.5)
     """Width over which the whole tumour's border fades; the sharp end is likelier."""
+    core_softness_mm: tuple[float, float] = (0.5, 1.1)
+    """The same of a core that enhances or has a rim."""
+    core_softness_solid_mm: tuple[float, float] = (0.7, 3.2)
+    """The same of a core that does not enhance: T1, T2 and FLAIR of public cases pass from edema to it over 4-10 mm."""
     crosses: float = 0.12
     """Share of foci that pass the falx or the tentorium; others leave their hemisphere by the corpus callosum alone."""
     lobes: float = 0.4
@@ -89,6 +93,7 @@ class Focus:
     core_centre_mm: tuple[float, float, float]
     core_radius_mm: float
     core_rough: tuple[float, float]
+    core_softness_mm: float
     rim_mm: float
     shell_mm: float
     gaps: float | None
@@ -104,7 +109,7 @@ class Focus:
 
 @dataclass(frozen=True)
 class Tumour:
-    """Soft memberships (I, J, K) in 0..1, nested: ``enhancing`` ≤ ``core`` ≤ ``whole``; > .5 is the label."""
+    """Soft memberships (I, J, K) in 0..1, nested: ``enhancing`` ≤ ``core`` ≤ ``whole``."""
 
     whole: Tensor
     core: Tensor
@@ -197,6 +202,7 @@ def _draw_focus(draws: Draws, config: TumourConfig, centre: tuple[float, float, 
         core_centre_mm=_moved(centre, draws.direction(), draws.uniform((0, 0.75)) * (radius - core_radius)),
         core_radius_mm=core_radius,
         core_rough=(draws.uniform((0.05, 0.3)), draws.uniform((0.03, 0.16))),
+        core_softness_mm=draws.uniform(config.core_softness_mm if enhancing else config.core_softness_solid_mm),
         rim_mm=draws.log_normal(config.rim_median_mm, 0.4, (1.2, 9.0)) if enhancing else 0.0,
         shell_mm=draws.uniform((1.0, 4.0)) if enhancing and draws.chance(config.outer_shell) else 0.0,
         gaps=draws.uniform((-0.8, 0.5)) if enhancing and draws.chance(config.partial_rim) else None,
@@ -233,13 +239,13 @@ def _draw_core_share(draws: Draws, kind: Kind, radius_mm: float) -> float:
     if kind is Kind.EDEMA:
         return 0.0
     if kind is Kind.NON_ENHANCING:
-        return draws.uniform((0.55, 1.02))
+        return draws.uniform((0.6, 1.06))
     if radius_mm < 10:
         return draws.uniform((0.4, 0.95))
     where = draws.uniform((0, 1))
     if where < 0.15:
         return draws.uniform((0.15, 0.5))
-    return draws.uniform((0.88, 1.0)) if where > 0.8 else draws.uniform((0.55, 0.95))
+    return draws.uniform((0.9, 1.05)) if where > 0.75 else draws.uniform((0.6, 1.0))
 
 
 def _moved(
@@ -292,7 +298,7 @@ def _grow_one(
     whole = torch.sigmoid(level / -focus.softness_mm).mul_(allowed)
     if focus.core_radius_mm <= 0:
         return whole, torch.zeros_like(whole), torch.zeros_like(whole)
-    core = torch.minimum(torch.sigmoid(core_level * -1.3).mul_(allowed), whole)
+    core = torch.minimum(torch.sigmoid(core_level / -focus.core_softness_mm).mul_(allowed), whole)
     depth_mm = -core_level if wall_mm is None else torch.minimum(-core_level, wall_mm)
     return whole, core, torch.minimum(_enhancement(focus, depth_mm, noise), core)
 
