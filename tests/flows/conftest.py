@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import multiprocessing
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ def child(*words: object, before: Callable[[], None] | None = None) -> multiproc
 
 
 def _in_child(words: tuple[object, ...], before: Callable[[], None] | None) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job starts without
     if before is not None:
         before()
     sys.exit(segment(*words).code)
