@@ -4,11 +4,10 @@ usage: .venv/bin/python scripts/temperature.py MODEL OUT [--patients 16] [--seed
 
 Each region's logits are divided by the temperature that makes the truth of synthetic patients likeliest, over all brain
 voxels, with all four modalities and with FLAIR + T1ce. (Leaving plain background out raises its probability, by so
-many voxels that the predicted Dice falls.) The division goes into the
-weights of the last layer, and the confidences and thresholds of the decoding rules are put on the new scale: so OUT is
-a model like any other, and its label maps stay what they were. Prints, before and after and on other patients than
-those of the fit: the expected calibration error (15 bins) of voxels that are not plainly background, and the volume
-that the probabilities add up to over the true one.
+many voxels that the predicted Dice falls.) The division goes into the weights of the last layer, and the confidences
+and thresholds of the decoding rules are put on the new scale: so OUT is a model like any other, and its label maps stay
+what they were. Prints, before and after and on other patients than those of the fit: the expected calibration error (15
+bins) of voxels that are not plainly background, and the volume that the probabilities add up to over the true one.
 """
 
 from __future__ import annotations
@@ -50,9 +49,9 @@ def main() -> None:
         theirs, true = logits[n, check], truth[n, check]
         seen = (theirs.sigmoid() > PLAIN) | true
         before, after = (error(theirs[seen] / t, true[seen]) for t in (1.0, found[n]))
-        more, less = (float((theirs / t).sigmoid().sum(dtype=torch.float64) / true.sum()) for t in (1.0, found[n]))
         print(f"{region}: temperature {found[n]:.3f}, calibration error {before:.4f} → {after:.4f}", end=", ")
-        print(f"volume {more:.3f} → {less:.3f} of the true one")
+        before, after = (float((theirs / t).sigmoid().sum(dtype=torch.float64) / true.sum()) for t in (1.0, found[n]))
+        print(f"volume {before:.3f} → {after:.3f} of the true one")
     write(segmenter.folder, options.out, found)
 
 
