@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bratsseg.report.result import find_results
 from calibrate import study_of
 from numpy.typing import NDArray
 from scipy.stats import rankdata
@@ -28,7 +29,6 @@ from scipy.stats import rankdata
 from bratsseg.evaluation.folders import evaluate_folders
 from bratsseg.evaluation.overlap import dice
 from bratsseg.inference import Segmenter
-from bratsseg.report.result import find_results
 from bratsseg.study.modality import Modality, modality_of
 from bratsseg.study.quality import RegionQuality
 from bratsseg.study.regions import Region

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from bratsseg.batch.commit import Fingerprint, is_done
 from bratsseg.batch.folder import BatchSummary, segment_cases, segment_folder
 from bratsseg.batch.options import BatchOptions
-from bratsseg.study.record import CaseRecord, read_record
+from bratsseg.batch.resume import Fingerprint, is_done
+from bratsseg.batch.step import Outcome
+from bratsseg.results.record import CaseRecord, read_record
 
 __all__ = [
     "BatchOptions",
     "BatchSummary",
     "CaseRecord",
     "Fingerprint",
+    "Outcome",
     "is_done",
     "read_record",
     "segment_cases",

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 from bratsseg.batch.names import Names, refuse_shared_ids
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.pipeline import overlap
-from bratsseg.batch.staging import Staging
 from bratsseg.batch.step import OnStage, Outcome, Steps
-from bratsseg.batch.table import TABLE, rebuild_table
 from bratsseg.errors import CaseError, UsageError
 from bratsseg.exchange import add_bids
 from bratsseg.report.cohort_report import write_index
+from bratsseg.results.staging import Staging
+from bratsseg.results.table import TABLE, rebuild_table
 from bratsseg.study.case import Case
 from bratsseg.study.layout import find_cases
 from bratsseg.study.stack import archive_of
@@ -56,6 +56,11 @@ class BatchSummary:
     def computed(self) -> int:
         """How many cases this run computed; the others were finished before."""
         return sum(outcome.fresh for outcome in self.outcomes)
+
+    @property
+    def kept_by_hand(self) -> tuple[Outcome, ...]:
+        """The cases whose files were kept because a person changed them."""
+        return tuple(outcome for outcome in self.outcomes if outcome.by_hand)
 
     @property
     def all_done(self) -> bool:
@@ -129,11 +134,11 @@ def segment_cases(
         try:
             readers = options.workers or _default_readers(segmenter)
             for outcome in overlap(cases, steps.read, steps.compute, steps.write, readers):
-                outcomes.append(outcome)
                 if watcher is not None:
                     watcher.settled(outcome)
+                outcomes.append(outcome.small())
         finally:
-            _rebuild(out, staging)
+            _rebuild(staging)
         if options.report:
             write_index(out)
         if "bids" in options.formats:
@@ -151,8 +156,8 @@ def _add_bids(out: Path) -> None:
         log.warning("%s is not in the BIDS data set: %s", refused.file, refused.reason)
 
 
-def _rebuild(out: Path, staging: Staging) -> None:
+def _rebuild(staging: Staging) -> None:
     try:
-        rebuild_table(out, staging)
+        rebuild_table(staging)
     except (OSError, CaseError) as error:  # a full disk has been told of case by case
-        log.warning("%s could not be written: %s", out / TABLE, error)
+        log.warning("%s could not be written: %s", staging.out / TABLE, error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bratsseg.batch.names import Names
+from bratsseg.results.record import InputFile, hash_or_none
 from bratsseg.study.case import Case
-from bratsseg.study.record import InputFile, hash_or_none
 from bratsseg.study.stack import state_of
 
 

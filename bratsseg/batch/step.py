@@ -8,41 +8,32 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bratsseg import __version__
-from bratsseg.batch.commit import Fingerprint, finished_record, publish, withdraw
 from bratsseg.batch.inputs import describe_inputs
+from bratsseg.batch.keeping import added_files, digests, files_kept
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
-from bratsseg.batch.staging import Staging
+from bratsseg.batch.outputs import masks_of, result_files
+from bratsseg.batch.resume import EarlierResult, Fingerprint, earlier_result
 from bratsseg.errors import CaseError, WriteError
-from bratsseg.exchange import add_label_table, export_case, labels_of
 from bratsseg.exchange.pictures import DIALECT as PICTURE_DIALECT
-from bratsseg.exchange.pictures import HEAT, MASK, mask_pattern, slice_names, write_heat, write_masks
 from bratsseg.report.run import report_case
+from bratsseg.results.commit import publish, publish_more
+from bratsseg.results.edited import follow_edit, volumes_of
+from bratsseg.results.record import CaseRecord, InputFile, ModelIdentity, Status, read_record, record_path, stamp
+from bratsseg.results.staging import Staging
 from bratsseg.study.case import Case, Problem
 from bratsseg.study.checks import inspect
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.reading import read_study
 from bratsseg.study.reading.study import error_of
-from bratsseg.study.record import (
-    CaseRecord,
-    InputFile,
-    ModelIdentity,
-    Status,
-    hash_or_none,
-    read_record,
-    record_path,
-    stamp,
-)
 from bratsseg.study.regions import Region
-from bratsseg.study.stack import is_stack
-from bratsseg.study.volume import Volume
-from bratsseg.study.writing import write_label_map, write_probability
+from bratsseg.study.volume import Study
 
 if TYPE_CHECKING:
     from bratsseg.inference import Segmentation, Segmenter
@@ -61,6 +52,9 @@ class Work:
     at: str = "find"
     fresh: bool = True
     record: CaseRecord | None = None
+    measures: dict[str, Any] | None = None
+    earlier: EarlierResult | None = None
+    study: Study | None = None
     inputs: dict[str, InputFile] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -84,13 +78,23 @@ class Work:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one case, small enough to keep for every case of a batch."""
+    """What came of one case. Without ``record`` and ``measures`` it is small enough to keep for every case of a batch.
+
+    ``by_hand`` says which files a person changed, so that they were kept; ``measures`` are those of a fresh report.
+    """
 
     case: str
     status: Status
     code: str
     reason: str
     fresh: bool
+    by_hand: str = ""
+    record: CaseRecord | None = None
+    measures: dict[str, Any] | None = None
+
+    def small(self) -> Outcome:
+        """The same without what is large."""
+        return replace(self, record=None, measures=None)
 
 
 class Steps:
@@ -120,10 +124,9 @@ class Steps:
         with self._isolated(work):
             _raise_first_fatal(case, case.problems)
             if not self._options.overwrite:
-                work.record = finished_record(case, self._out, self._fingerprint, self._names)
-            if work.record is not None:
-                work.fresh = False
-                return work
+                work.earlier = earlier_result(case, self._out, self._fingerprint, self._names, self._options)
+            if work.earlier is not None:
+                return self._keep(work, work.earlier)
             with work.stage("read"):
                 work.inputs = describe_inputs(case, self._names)
                 study = read_study(case, self._options.geometry)
@@ -134,6 +137,14 @@ class Steps:
                 work.warnings += [problem.message for problem in problems]
             with work.stage("prepare"):
                 work.prepared = self._segmenter.prepare(study)
+        return work
+
+    def _keep(self, work: Work, earlier: EarlierResult) -> Work:
+        """An earlier result stands; for a report its scans are read again, as far as they are still what they were."""
+        work.record, work.fresh = follow_edit(earlier.folder, earlier.record), False
+        if "report" in earlier.lacking:
+            with work.stage("read"), suppress(CaseError):
+                work.study = read_study(work.case, self._options.geometry)
         return work
 
     def compute(self, work: Work) -> Work:
@@ -152,7 +163,9 @@ class Steps:
         if work.record is None:
             with self._isolated(work):
                 self._finish(work)
-        work.prepared = work.raw = work.raw_without = None
+        elif work.earlier is not None:
+            self._add(work, work.earlier, work.record)
+        work.prepared = work.raw = work.raw_without = work.study = None
         if work.fresh and work.record is not None and work.record.status != "done":
             before = read_record(record_path(self._out, work.name))
             work.fresh = work.at != "find" or not _same_refusal(before, work.record)
@@ -164,56 +177,30 @@ class Steps:
         with work.stage("finish"):
             result = self._segmenter.finish(work.prepared, work.raw, work.raw_without)
         reference = work.prepared.study.reference
-        with self._room() as room:
-            with work.stage("write"):
-                files = self._write_files(work.name, result, reference, room)
-                outputs = {file.name: hash_or_none(file) or "" for file in files}
-            masks = "" if reference.grid.physical else self._masks(work.name, reference)
-            record = self._describe(work, "done", result, outputs, masks)
-            if self._options.report:
-                with work.stage("report"):
-                    files += self._report(work, result, record, room)
-            publish(record, files, self._out, room, self._staging)
+        with work.stage("write"):
+            files = result_files(work.name, result, reference, self._model, self._options)
+        masks = "" if reference.grid.physical else masks_of(work.name, reference, self._options)
+        record = self._describe(work, "done", result, digests(files), masks)
+        if self._options.report:
+            with work.stage("report"):
+                # The pages can be made again, so the record does not list them among the outputs.
+                report = report_case(work.prepared.study, result.label_map, record, work.prepared.brain)
+                files |= report.files
+                work.measures = report.measures
+        publish(record, files, self._staging)
         work.record = record
 
-    def _report(self, work: Work, result: Segmentation, record: CaseRecord, room: Path) -> list[Path]:
-        """The pages of a case. They can be made again, so the record does not list them among the outputs."""
-        prepared, facts = work.prepared, record.model_dump(mode="json")
-        return report_case(prepared.study, result.label_map, facts, room, prepared.brain)
-
-    def _write_files(self, name: str, result: Segmentation, like: Volume, room: Path) -> list[Path]:
-        """Every file of a result but its record and pages."""
-        if not like.grid.physical:
-            return self._write_pictures(name, result, like, room)
-        stem = name.rpartition("/")[2]
-        made_by = f"bratsseg {self._model.name} {self._model.version}"
-        files = [room / f"{stem}_seg.nii.gz"]
-        labels = self._dialect.encode(result.label_map.regions)
-        write_label_map(files[0], labels, like, f"{made_by} {self._dialect.name}")
-        add_label_table(files[0], labels_of(self._dialect, result.label_map.assessable))
-        beside = [kind for kind in self._options.formats if kind in ("slicer", "itksnap")]
-        files += export_case(result.label_map, like, name, room, beside, dialect=self._dialect)
-        if self._options.probabilities:
-            for region in (region for region in Region if region in result.label_map.assessable):
-                files.append(room / f"{stem}_prob_{region}.nii.gz")
-                write_probability(files[-1], result.probability(region), like, f"{made_by} {region}")
-        return files
-
-    def _write_pictures(self, name: str, result: Segmentation, like: Volume, room: Path) -> list[Path]:
-        pattern = self._masks(name, like)
-        files = write_masks(result.label_map.region(Region.WT), slice_names(like.source or Path(), pattern), room)
-        if self._options.probabilities:
-            heat = [f"{file.stem.removesuffix(MASK)}{HEAT}.png" for file in files]
-            files += write_heat(result.probability(Region.WT), heat, room)
-        return files
-
-    def _masks(self, name: str, like: Volume) -> str:
-        """What the masks of a picture case are called: as its pictures, unless names are salted."""
-        source = like.source or Path("picture.png")
-        if self._options.salt is None:
-            return mask_pattern(source)
-        stem = name.rpartition("/")[2]
-        return f"{stem}_*{MASK}.png" if is_stack(source) else f"{stem}{MASK}.png"
+    def _add(self, work: Work, earlier: EarlierResult, record: CaseRecord) -> None:
+        """Make what an earlier result lacks, without computing it again; a failure leaves the result as it was."""
+        if record.status != "done" or (not earlier.lacking and record is earlier.record):
+            return
+        try:
+            record, files = added_files(earlier, record, work.study) if earlier.lacking else (record, {})
+            publish_more(record, files, self._staging)
+        except CaseError as error:
+            self._settle(work, "failed", error.code, error)
+            return
+        work.record = record
 
     def _describe(
         self,
@@ -242,7 +229,7 @@ class Steps:
             options=self._fingerprint.options,
             inputs=work.inputs,
             outputs=outputs,
-            volumes_ml={} if result is None else _volumes(result),
+            volumes_ml={} if result is None else volumes_of(result.label_map),
             quality={} if result is None else result.quality,
             seconds=work.seconds,
             reference_modality=work.modality,
@@ -255,14 +242,6 @@ class Steps:
             return [f"format {name} is not for pictures" for name in self._options.formats if name != "nifti"]
         lost = result.label_map.assessable - self._dialect.expresses
         return [f"dialect {self._dialect.name} cannot store {region}" for region in Region if region in lost]
-
-    @contextmanager
-    def _room(self) -> Iterator[Path]:
-        try:
-            with self._staging.room() as room:
-                yield room
-        except OSError as error:
-            raise WriteError(f"results must fit into OUT; {error.strerror or error}") from error
 
     @contextmanager
     def _isolated(self, work: Work) -> Iterator[None]:
@@ -285,13 +264,14 @@ class Steps:
             log.debug("%s", "\n".join(self._names.clean(line, work.case) for line in lines))
 
     def _publish_refusal(self, record: CaseRecord) -> None:
+        """A refusal replaces what was there; a failure of ours or of the machine never takes a finished result away."""
+        before = read_record(record_path(self._out, record.case))
+        if record.status == "failed" and before is not None and before.status == "done":
+            return
         try:
-            with self._room() as room:
-                publish(record, [], self._out, room, self._staging)
-        except Exception as error:  # OUT is full: rather no record than one of an earlier run
+            publish(record, {}, self._staging)
+        except CaseError as error:  # OUT is full: what was there stays, and the run tells of the case
             log.debug("case %s: no record could be written: %s", record.case, error)
-            with suppress(OSError):
-                withdraw(record.case, self._out, self._staging)
 
 
 def package_versions() -> dict[str, str]:
@@ -314,12 +294,9 @@ def _same_refusal(before: CaseRecord | None, now: CaseRecord) -> bool:
     return before is not None and all(getattr(before, key) == getattr(now, key) for key in kept)
 
 
-def _volumes(result: Segmentation) -> dict[str, float | None]:
-    volumes = {region: result.label_map.volume_ml(region) for region in Region}
-    return {str(region): None if volume is None else round(volume, 4) for region, volume in volumes.items()}
-
-
 def _outcome(work: Work) -> Outcome:
     record = work.record
     assert record is not None  # every way through the stages settles the case
-    return Outcome(record.case, record.status, record.code, record.reason, work.fresh)
+    by_hand = "" if work.earlier is None or not work.earlier.by_hand else files_kept(work.earlier)
+    fresh = work.fresh or record.status == "failed"
+    return Outcome(record.case, record.status, record.code, record.reason, fresh, by_hand, record, work.measures)

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from bratsseg.errors import UsageError
 from bratsseg.study.modality import Modality, modality_of
+from bratsseg.wording import lines_of
 
 if TYPE_CHECKING:
     from bratsseg.exchange.conversion import Conversion
@@ -51,7 +52,7 @@ def convert(
     """
     from bratsseg.exchange.conversion import convert_folder
     from bratsseg.exchange.formats import parse_formats
-    from bratsseg.study.writing import write_json
+    from bratsseg.files import write_json
 
     if target == "nnunet":
         if formats != "nifti":
@@ -64,13 +65,18 @@ def convert(
         chosen = parse_formats(formats)
         asked = {"from": source, "to": target, "formats": list(chosen)}
         conversion = convert_folder(
-            folder, out, source=source, target=target, formats=chosen, progress=lambda found: tqdm(found, disable=None)
+            folder,
+            out,
+            source=source,
+            target=target,
+            formats=chosen,
+            progress=lambda places: tqdm(places, disable=None),
         )
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / REPORT, _facts(conversion, out, asked))
     typer.echo("\n".join(_lines(conversion, "cases" if target == "nnunet" else "label maps")))
     typer.echo(f"results: {out}  report: {out / REPORT}")
-    raise typer.Exit(1 if conversion.refused else 0)
+    raise typer.Exit(0 if conversion.complete else 1)
 
 
 def _to_nnunet(
@@ -102,12 +108,13 @@ def _facts(conversion: Conversion, out: Path, asked: dict[str, object]) -> dict[
         "done": {file: [path.relative_to(out).as_posix() for path in made] for file, made in conversion.done.items()},
         "refused": {item.file: {"code": item.code, "reason": item.reason} for item in conversion.refused},
         "warnings": list(conversion.warnings),
+        "account": None if conversion.account is None else conversion.account.as_json(),
     }
 
 
 def _lines(conversion: Conversion, what: str) -> list[str]:
     lines = [f"{len(conversion.done)} {what} converted, {len(conversion.refused)} refused"]
-    lines += [f"  refused {item.file}: {item.code}: {item.reason}" for item in conversion.refused[:_MOST_LINES]]
-    if len(conversion.refused) > _MOST_LINES:
-        lines.append(f"  and {len(conversion.refused) - _MOST_LINES} more, listed in the report")
-    return lines + [f"warning: {warning}" for warning in conversion.warnings]
+    refused = [f"refused {item.file}: {item.code}: {item.reason}" for item in conversion.refused]
+    lines += [f"  {line}" for line in lines_of(refused, _MOST_LINES, ", listed in the report")]
+    lines += [f"warning: {warning}" for warning in conversion.warnings]
+    return lines + list(conversion.account.lines("IN") if conversion.account else ())

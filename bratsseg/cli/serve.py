@@ -124,7 +124,7 @@ def serve_settings(settings: Settings) -> None:
     """Run the server until it is stopped; ``UsageError`` when another one serves the same folder."""
     import uvicorn
 
-    from bratsseg.batch.staging import lock_folder
+    from bratsseg.results.staging import lock_folder
     from bratsseg.service.accounts.users import any_user
     from bratsseg.service.app import create_app
     from bratsseg.service.assets import HOW, missing_assets

@@ -75,8 +75,8 @@ def _cuts(patient: SyntheticPatient) -> Gallery:
 
 
 def _write_sheet(galleries: list[Gallery], path: Path) -> None:
+    from bratsseg.files import write_bytes
     from bratsseg.report.contact import contact_sheet
-    from bratsseg.study.writing import write_bytes
 
     write_bytes(path, contact_sheet(galleries))
 
@@ -85,8 +85,8 @@ def write_patient(patient: SyntheticPatient, out: Path, name: str, description: 
     """Write a patient of 1 mm in BraTS 2023's names, grid, type and label values; returns its folder."""
     import numpy as np
 
+    from bratsseg.files import write_bytes
     from bratsseg.study.dialect import get_dialect
-    from bratsseg.study.writing import write_bytes
 
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)

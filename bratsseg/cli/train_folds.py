@@ -68,7 +68,7 @@ def _score(folds: Sequence[Fold], out: Path) -> bool:
     from bratsseg.cli.evaluate import report
     from bratsseg.evaluation import summarise
     from bratsseg.evaluation.tables import SCORES, SUMMARY, write_tables
-    from bratsseg.study.writing import write_json
+    from bratsseg.files import write_json
     from bratsseg.training.folds import patient_intervals, score_out_of_fold
 
     evaluation = score_out_of_fold(list(folds), out / "out-of-fold")

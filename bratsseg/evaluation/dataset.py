@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bratsseg.errors import CaseError
-from bratsseg.evaluation.convention import LENIENT, read_labels
-from bratsseg.evaluation.labelled import Labelled
+from bratsseg.results.labelmaps import LabelMapFile
+from bratsseg.results.reading import read_labels
+from bratsseg.results.sorting import LENIENT
 from bratsseg.study.case import Case, Problem
 from bratsseg.study.checks import check_case
 from bratsseg.study.dialect import get_dialect
@@ -136,7 +137,7 @@ def _reference(
     if case.reference is None:
         return None, ()
     try:
-        volume, stored = read_labels(Labelled(case.id, case.reference, case.dialect))
+        volume, stored = read_labels(LabelMapFile(case.id, case.reference, case.dialect))
         facts = reference_facts(stored, volume.grid, dialect)
     except CaseError as error:
         return None, (Problem(error.code, str(error)),)

@@ -13,7 +13,7 @@ import numpy as np
 from bratsseg.errors import DialectError
 from bratsseg.evaluation.convention import settle_dialects
 from bratsseg.evaluation.dataset import QUANTILES, CaseFacts, describe_case
-from bratsseg.evaluation.labelled import LabelFolder, Labelled
+from bratsseg.results.labelmaps import references_of
 from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
@@ -58,9 +58,9 @@ def describe_cases(folder: Path, cases: Sequence[Case], stated: str | None, prog
 
 def _dialects(folder: Path, cases: Sequence[Case], stated: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
     """The dialect of each reference where something says it; regions of the others are not told."""
-    items = {case.id: Labelled(case.id, case.reference, case.dialect) for case in cases if case.reference is not None}
+    items = references_of(cases)
     if stated is not None:
-        return settle_dialects(LabelFolder(folder, items), stated, "--dialect"), ()
+        return settle_dialects(folder, items, stated, "--dialect"), ()
     known = {case: item for case, item in items.items() if item.dialect is not None}
     remarks = []
     if len(known) < len(items):
@@ -69,7 +69,7 @@ def _dialects(folder: Path, cases: Sequence[Case], stated: str | None) -> tuple[
             "name it with --dialect"
         )
     try:
-        return settle_dialects(LabelFolder(folder, known), None, "--dialect"), tuple(remarks)
+        return settle_dialects(folder, known, None, "--dialect"), tuple(remarks)
     except DialectError as error:
         return {}, (*remarks, str(error))
 

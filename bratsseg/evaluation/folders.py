@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,14 +13,17 @@ from typing import Literal
 import numpy as np
 
 from bratsseg.errors import CaseError, UsageError
-from bratsseg.evaluation.convention import read_labels, settle_dialects
-from bratsseg.evaluation.labelled import Labelled, find_predictions, find_references
+from bratsseg.evaluation.convention import settle_dialects
 from bratsseg.evaluation.lesion_rules import LesionRules
 from bratsseg.evaluation.overlap import Mask
 from bratsseg.evaluation.scoring import CaseScores, score_case
+from bratsseg.results.labelmaps import AMBIGUOUS, LabelMapFile, Reason, find_label_maps, find_references
+from bratsseg.results.reading import label_map_of, read_labels
+from bratsseg.study.account import Account
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.volume import Volume
+from bratsseg.wording import some
 
 Status = Literal["refused", "no_prediction", "no_reference"]
 
@@ -44,11 +47,14 @@ class Evaluation:
     warnings: tuple[str, ...]
     predicted_dialects: tuple[str, ...]
     reference_dialects: tuple[str, ...]
+    accounts: tuple[tuple[str, Account], ...] = ()
+    """What became of every image file of each folder, by the folder's name."""
 
     @property
     def complete(self) -> bool:
-        """True when every reference was compared with a prediction."""
-        return all(item.status == "no_reference" for item in self.unscored)
+        """True when every reference was compared with a prediction, and no label map was overlooked."""
+        compared = all(item.status == "no_reference" and item.code != AMBIGUOUS for item in self.unscored)
+        return compared and not any(account.overlooked for _, account in self.accounts)
 
 
 def evaluate_folders(
@@ -68,39 +74,46 @@ def evaluate_folders(
     one case in memory; what comes out does not depend on how many. ``progress`` may wrap the list of case ids (tqdm
     does).
     """
-    ours, theirs = find_predictions(predicted), find_references(reference)
-    speaks = settle_dialects(ours, predicted_dialect, "--predicted-dialect")
-    means = settle_dialects(theirs, reference_dialect, "--reference-dialect")
-    unscored = [*_unpaired(ours.maps.keys() | ours.without.keys(), theirs.maps.keys() | theirs.without.keys())]
-    unscored += [Unscored(case, "refused", *why) for case, why in theirs.without.items() if case in ours.maps]
-    unscored += [Unscored(case, "no_prediction", *why) for case, why in ours.without.items() if case in theirs.maps]
-    pairs = sorted(ours.maps.keys() & theirs.maps.keys())
+    made, drawn = find_label_maps(predicted, "PREDICTED"), find_references(reference)
+    (ours, no_map), (theirs, no_reference) = made.by_case(), drawn.by_case()
+    predicted_dialects = settle_dialects(predicted, ours, predicted_dialect, "--predicted-dialect")
+    reference_dialects = settle_dialects(reference, theirs, reference_dialect, "--reference-dialect")
+    unscored = [*_unpaired(ours, no_map, theirs, no_reference)]
+    pairs = sorted(ours.keys() & theirs.keys())
     if not pairs:
         raise UsageError(
             f"no case of {predicted} has a reference in {reference}; the case ids must agree, were such as "
-            f"{_some(ours.maps)} and {_some(theirs.maps)}"
+            f"{some(list(ours), 3) or 'none'} and {some(list(theirs), 3) or 'none'}"
         )
     scores: dict[str, CaseScores] = {}
     warnings: list[str] = []
-    work = [_Pair(ours.maps[case], theirs.maps[case], speaks[case], means[case], rules) for case in pairs]
+    work = [
+        _Pair(ours[case], theirs[case], predicted_dialects[case], reference_dialects[case], rules) for case in pairs
+    ]
     for case, came in zip(progress(pairs), _compared(work, workers), strict=True):
         if isinstance(came, Unscored):
             unscored.append(came)
         else:
             scores[case], notes = came
             warnings += notes
-    dialects = (tuple(sorted({known[case] for case in pairs})) for known in (speaks, means))
-    return Evaluation(scores, tuple(sorted(unscored, key=lambda item: item.case)), tuple(warnings), *dialects)
+    return Evaluation(
+        scores,
+        tuple(sorted(unscored, key=lambda item: item.case)),
+        tuple(warnings),
+        tuple(sorted({predicted_dialects[case] for case in pairs})),
+        tuple(sorted({reference_dialects[case] for case in pairs})),
+        ((predicted.name, made.account), (reference.name, drawn.account)),
+    )
 
 
 @dataclass(frozen=True)
 class _Pair:
     """What one comparison needs; small, so that it can be sent to another process."""
 
-    ours: Labelled
-    theirs: Labelled
-    speaks: str
-    means: str
+    ours: LabelMapFile
+    theirs: LabelMapFile
+    predicted_dialect: str
+    reference_dialect: str
     rules: LesionRules | None
 
 
@@ -124,20 +137,14 @@ def _compared(work: list[_Pair], workers: int) -> Iterator[_Scored | Unscored]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def read_label_map(item: Labelled, dialect: str) -> tuple[LabelMap, Volume]:
-    """A label map file as regions on its grid; ``LabelError`` on values outside ``dialect``."""
-    label_map, volume, _ = _read(item, dialect)
-    return label_map, volume
-
-
-def _read(item: Labelled, dialect: str) -> tuple[LabelMap, Volume, Mask | None]:
+def _read(item: LabelMapFile, dialect: str) -> tuple[LabelMap, Volume, Mask | None]:
     """The label map, its file, and the resection cavity where the dialect has one."""
     convention = get_dialect(dialect)
     volume, values = read_labels(item)
-    regions = convention.decode(values, f"case {item.case}: {item.path.name}")
+    label_map = label_map_of(item, dialect, volume, values)
     cavities = [value for value, held in convention.meaning.items() if not held]
     cavity = np.isin(values, cavities) if cavities else None
-    return LabelMap(regions, volume.grid, item.assessable & convention.expresses), volume, cavity
+    return label_map, volume, cavity
 
 
 def _compare(pair: _Pair) -> _Scored | Unscored:
@@ -150,8 +157,8 @@ def _compare(pair: _Pair) -> _Scored | Unscored:
 
 
 def _score(pair: _Pair) -> _Scored:
-    predicted, _, mine = _read(pair.ours, pair.speaks)
-    reference, volume, known = _read(pair.theirs, pair.means)
+    predicted, _, mine = _read(pair.ours, pair.predicted_dialect)
+    reference, volume, known = _read(pair.theirs, pair.reference_dialect)
     grid = predicted.grid
     notes: tuple[str, ...] = ()
     if grid.shape == reference.grid.shape and not grid.same_as(reference.grid) and _lies_nowhere(volume):
@@ -169,12 +176,18 @@ def _lies_nowhere(volume: Volume) -> bool:
     return any(np.allclose(affine, np.diag(signs), atol=1e-6) for signs in ((1, 1, 1, 1), (-1, -1, 1, 1)))
 
 
-def _unpaired(ours: set[str], theirs: set[str]) -> Iterable[Unscored]:
-    for case in theirs - ours:
-        yield Unscored(case, "no_prediction", "no_prediction", "the reference has no prediction")
-    for case in ours - theirs:
-        yield Unscored(case, "no_reference", "no_reference", "the prediction has no reference")
-
-
-def _some(maps: dict[str, Labelled]) -> str:
-    return ", ".join(list(maps)[:3]) or "none"
+def _unpaired(
+    ours: Mapping[str, LabelMapFile],
+    no_map: Mapping[str, Reason],
+    theirs: Mapping[str, LabelMapFile],
+    no_reference: Mapping[str, Reason],
+) -> Iterable[Unscored]:
+    """Every case but those that both sides have a label map of, with the reason that whoever reads the table needs."""
+    for case in sorted(theirs.keys() - ours.keys()):
+        why = no_map.get(case, ("no_prediction", "the reference has no prediction"))
+        yield Unscored(case, "no_prediction", *why)
+    for case in sorted(no_reference):
+        yield Unscored(case, "refused", *no_reference[case])
+    for case in sorted((ours.keys() | no_map.keys()) - theirs.keys() - no_reference.keys()):
+        why = no_map.get(case, ("no_reference", "the prediction has no reference"))
+        yield Unscored(case, "no_reference", *why)

@@ -20,7 +20,7 @@ from bratsseg.evaluation.folders import Evaluation
 from bratsseg.evaluation.lesions import LESION_COLUMNS, LesionScores, lesion_cells
 from bratsseg.evaluation.scoring import RegionScores
 from bratsseg.evaluation.summary import Summary
-from bratsseg.study.writing import write_json, write_text
+from bratsseg.files import write_json, write_text
 
 SCORES, LESIONS, PIXELS, SUMMARY = "scores.csv", "lesions.csv", "pixels.csv", "summary.json"
 NUMBERS = {

@@ -3,7 +3,7 @@
 from bratsseg.exchange.conversion import Conversion, Refused, add_bids, convert_folder
 from bratsseg.exchange.formats import FORMATS, export_case, parse_formats
 from bratsseg.exchange.labels import Label, labels_of
-from bratsseg.exchange.nifti import add_label_table, label_table_extension
+from bratsseg.exchange.nifti import label_table_extension
 
 __all__ = [
     "FORMATS",
@@ -11,7 +11,6 @@ __all__ = [
     "Label",
     "Refused",
     "add_bids",
-    "add_label_table",
     "convert_folder",
     "export_case",
     "label_table_extension",

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from bratsseg import __version__
 from bratsseg.errors import CaseError, LabelError
 from bratsseg.exchange.labels import Label
-from bratsseg.exchange.nifti import write_named_label_map
+from bratsseg.exchange.nifti import named_label_map
+from bratsseg.files import json_bytes
+from bratsseg.results.record import CaseRecord
 from bratsseg.study.regions import APPEARANCE, Region
 from bratsseg.study.volume import Volume
-from bratsseg.study.writing import write_json, write_probability, write_text
+from bratsseg.study.writing import probability_bytes
 
 VERSION = "1.10.0"
 LESION = 7
@@ -61,8 +63,8 @@ def collisions(case_names: Iterable[str]) -> dict[str, str]:
     return {name: _collision(name, names) for names in claims.values() if len(names) > 1 for name in names}
 
 
-def write_description(root: Path) -> list[Path]:
-    """Write what makes ``root`` a BIDS data set: ``dataset_description.json`` and ``README.md``."""
+def description_files() -> dict[str, bytes]:
+    """What makes a folder a BIDS data set: ``dataset_description.json`` and ``README.md``."""
     made_by = {"Name": "bratsseg", "Version": __version__, "Description": "Segmentation of brain tumours in MRI"}
     description = {
         "Name": "Segmentations of brain tumours",
@@ -71,15 +73,13 @@ def write_description(root: Path) -> list[Path]:
         "License": "n/a",
         "GeneratedBy": [made_by],
     }
-    files = [root / "dataset_description.json", root / "README.md"]
-    root.mkdir(parents=True, exist_ok=True)
-    write_json(files[0], description)
-    write_text(files[1], _README.format(version=__version__))
-    return files
+    return {
+        "dataset_description.json": json_bytes(description, "dataset_description.json"),
+        "README.md": _README.format(version=__version__).encode(),
+    }
 
 
-def write_case(
-    root: Path,
+def case_files(
     subject: str,
     values: NDArray[np.uint8],
     like: Volume,
@@ -88,25 +88,25 @@ def write_case(
     description: str,
     facts: Mapping[str, object],
     probabilities: Mapping[Region, NDArray[np.float32]],
-) -> list[Path]:
-    """Write one case below ``root``: label values (I, J, K) uint8, their table, ``facts``, and probabilities 0..1."""
-    folder = root.joinpath(*subject.split("_"), "anat")
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{subject}_space-orig_desc-tumour_dseg"
-    files = [folder / f"{stem}{end}" for end in (".nii.gz", ".json", ".tsv")]
-    write_named_label_map(files[0], values, like, description, labels)
-    write_json(files[1], {**_SPACE, **facts})
-    write_text(files[2], _table(labels))
+) -> dict[str, bytes]:
+    """One case by path below the data set: label values (I, J, K) uint8, their table, ``facts``, probabilities 0..1."""
+    folder = "/".join([*subject.split("_"), "anat"])
+    stem = f"{folder}/{subject}_space-orig_desc-tumour_dseg"
+    files = {
+        f"{stem}.nii.gz": named_label_map(values, like, description, labels, owner=subject, packed=True),
+        f"{stem}.json": json_bytes({**_SPACE, **facts}, subject),
+        f"{stem}.tsv": _table(labels).encode(),
+    }
     for region, probability in probabilities.items():
-        stem = f"{subject}_space-orig_label-{region}_desc-tumour_probseg"
-        files += [folder / f"{stem}.nii.gz", folder / f"{stem}.json"]
-        write_probability(files[-2], probability, like, f"{description} {region}")
-        write_json(files[-1], {**_SPACE, "Manual": False, "Description": APPEARANCE[region].name})
+        stem = f"{folder}/{subject}_space-orig_label-{region}_desc-tumour_probseg"
+        said = {**_SPACE, "Manual": False, "Description": APPEARANCE[region].name}
+        files[f"{stem}.nii.gz"] = probability_bytes(probability, like, f"{description} {region}", owner=subject)
+        files[f"{stem}.json"] = json_bytes(said, subject)
     return files
 
 
 def remove_others(root: Path, kept: Collection[Path]) -> None:
-    """Remove files below ``root`` that only ``write_case`` writes and that are not ``kept``, and folders left empty."""
+    """Remove files below ``root`` that only ``case_files`` names and that are not ``kept``, and folders left empty."""
     for path in sorted(root.glob("sub-*/**/anat/sub-*_desc-tumour_*seg.*")):
         if path not in kept:
             path.unlink(missing_ok=True)
@@ -115,15 +115,21 @@ def remove_others(root: Path, kept: Collection[Path]) -> None:
                     folder.rmdir()
 
 
-def facts_of(dialect: str, record: Mapping[str, object] | None) -> dict[str, object]:
-    """What the JSON beside a ``dseg`` says; ``Manual`` only where a record of ours proves that nobody drew it."""
+def facts_of(dialect: str, record: CaseRecord | None) -> dict[str, object]:
+    """What the JSON beside a ``dseg`` says; ``Manual`` only where a record of ours tells whether anybody drew it."""
     what = f"Tumour segmentation; values are of dialect {dialect}, named in the TSV beside this file"
     facts: dict[str, object] = {"Description": what, "Dialect": dialect}
     if record is None:
         return facts
-    kept = {"Model": "model", "ReferenceModality": "reference_modality", "VolumesMl": "volumes_ml"}
-    kept |= {"NotAssessable": "not_assessable", "Warnings": "warnings"}
-    return {"Manual": False, **facts, **{name: record[key] for name, key in kept.items() if record.get(key)}}
+    known = {
+        "Model": record.model.model_dump(mode="json"),
+        "ReferenceModality": record.reference_modality,
+        "VolumesMl": record.volumes_ml,
+        "NotAssessable": record.not_assessable,
+        "Warnings": list(record.warnings),
+    }
+    manual = record.label_file in record.edited
+    return {"Manual": manual, **facts, **{name: value for name, value in known.items() if value}}
 
 
 def _collision(name: str, names: Collection[str]) -> str:

@@ -7,29 +7,36 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg.errors import CaseError, UsageError, WriteError
-from bratsseg.evaluation.convention import LENIENT, read_labels, settle_dialects
-from bratsseg.evaluation.labelled import LabelFolder
+from bratsseg.errors import CaseError, UsageError
+from bratsseg.evaluation.convention import settle_dialects
 from bratsseg.exchange.bids import collisions, remove_others
-from bratsseg.exchange.finding import Found, LabelMaps, find_label_maps
-from bratsseg.exchange.formats import BIDS_FOLDER, Export, made_by, write_formats
+from bratsseg.exchange.formats import Export, files_of, made_by
 from bratsseg.exchange.labels import labels_of
 from bratsseg.exchange.translation import Translation
+from bratsseg.files import write_files
+from bratsseg.results.filenames import BIDS_FOLDER, probability_name, stem_of_case
+from bratsseg.results.labelmaps import LabelMapFile, LabelMaps, find_label_maps
+from bratsseg.results.reading import read_labels
+from bratsseg.results.record import record_path
+from bratsseg.results.sorting import LENIENT
+from bratsseg.study.account import Account
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.dialect import Dialect, get_dialect
 from bratsseg.study.layout.roles import stem_of
+from bratsseg.study.mark import MARK
 from bratsseg.study.reading import read_volume
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Volume
+from bratsseg.wording import some
 
-OUR_MARK = b"bratsseg"
-Progress = Callable[[Iterable[Found]], Iterable[Found]]
+Progress = Callable[[Iterable[str]], Iterable[str]]
+"""May wrap the paths of the label maps as they get converted (tqdm does)."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,13 @@ class Conversion:
     done: Mapping[str, tuple[Path, ...]]
     refused: tuple[Refused, ...]
     warnings: tuple[str, ...] = ()
+    account: Account | None = None
+    """What became of every image file of the folder; None where studies were converted."""
+
+    @property
+    def complete(self) -> bool:
+        """True when nothing was refused and no label map was overlooked."""
+        return not self.refused and not (self.account and self.account.overlooked)
 
 
 @dataclass
@@ -103,109 +117,111 @@ def add_bids(results: Path) -> Conversion:
     done leaves the data set.
     """
     found = find_label_maps(results)
-    if any(item.record is None for item in found.maps):
+    ours = replace(found, files=tuple(item for item in found.files if item.ours))
+    if not ours.files and not ours.without:
         raise UsageError(f"{results}: must be results of bratsseg, was a folder of other label maps")
-    conversion = _convert(found, _Plan(results, None, None, ("bids",)), iter)
+    conversion = _convert(ours, _Plan(results, None, None, ("bids",)), iter)
     remove_others(results / BIDS_FOLDER, {file for files in conversion.done.values() for file in files})
     return conversion
 
 
 def _convert(found: LabelMaps, plan: _Plan, progress: Progress) -> Conversion:
-    by_place = LabelFolder(found.root, {one.place: one.item for one in found.maps})
-    speaks = settle_dialects(by_place, plan.source, "--from")
+    maps = found.by_place()
+    dialects = settle_dialects(found.root, maps, plan.source, "--from")
     done: dict[str, tuple[Path, ...]] = {}
-    refused = [Refused(place, *why) for place, why in found.without.items()]
-    clashes = _clashes(found.maps, plan.formats)
-    for one in progress(found.maps):
+    refused = [
+        Refused(record_path(Path(), case).as_posix(), code, f"case {case}: {reason}")
+        for case, (code, reason) in found.without.items()
+    ]
+    clashes = _clashes(maps, plan.formats)
+    for place in progress(maps):
         try:
-            if one.place in clashes:
-                raise CaseError(clashes[one.place])
-            done[one.place] = tuple(_convert_one(one, get_dialect(speaks[one.place]), plan))
+            if place in clashes:
+                raise CaseError(clashes[place])
+            done[place] = tuple(_convert_one(place, maps[place], get_dialect(dialects[place]), plan))
         except CaseError as error:
-            refused.append(Refused(one.place, error.code, str(error)))
-    return Conversion(done, tuple(sorted(refused, key=lambda item: item.file)), plan.notes.lines())
+            refused.append(Refused(place, error.code, str(error)))
+    ordered = tuple(sorted(refused, key=lambda item: item.file))
+    return Conversion(done, ordered, plan.notes.lines(), found.account)
 
 
-def _convert_one(one: Found, source: Dialect, plan: _Plan) -> list[Path]:
+def _convert_one(place: str, item: LabelMapFile, source: Dialect, plan: _Plan) -> list[Path]:
     target = plan.target or source
-    volume, stored = read_labels(one.item)
+    volume, stored = read_labels(item)
     found = {int(value) for value in np.flatnonzero(np.bincount(stored.ravel(order="K")))} - {0}
     if found - source.meaning.keys():
-        source.decode(stored, one.place)  # raises, and says what is wrong
+        source.decode(stored, place)  # raises, and says what is wrong
     translation = Translation.between(source, target)
-    for remark in (*translation.losses(found), *_oddities(one, volume, target)):
-        plan.notes.remarks[remark].append(one.place)
+    for remark in (*translation.losses(found), *_oddities(item, volume, target)):
+        plan.notes.remarks[remark].append(place)
     export = Export(
-        name=one.name,
-        stem=one.name.rpartition("/")[2],
+        name=(name := _name_of(place, item)),
+        stem=stem_of_case(name),
         values=translation.table[stored],
         like=volume,
         labels=labels_of(
-            target, one.item.assessable & source.expresses, {int(translation.table[value]) for value in found}
+            target, item.assessable & source.expresses, {int(translation.table[value]) for value in found}
         ),
         dialect=target.name,
-        description=_description(one, volume, target),
-        probabilities=_probabilities(one) if "bids" in plan.formats else {},
-        record=one.record,
-        nifti=_nifti_name(one.item.path),
+        description=_description(item, volume, target),
+        probabilities=_probabilities(item) if "bids" in plan.formats else {},
+        record=item.record,
+        nifti=_nifti_name(item.path),
     )
-    return _write(export, plan.out, Path(one.place).parent, plan.formats)
+    # Files go to their place below OUT; the BIDS data set is one for all of OUT.
+    beside = files_of(export, [name for name in plan.formats if name != "bids"])
+    made = write_files(plan.out / Path(place).parent, beside)
+    return made + write_files(plan.out, files_of(export, [name for name in plan.formats if name == "bids"]))
 
 
-def _write(export: Export, out: Path, below: Path, formats: Collection[str]) -> list[Path]:
-    """Files go to their place below ``out``; the BIDS data set is one for all of ``out``."""
-    flat = [name for name in formats if name != "bids"]
-    try:
-        if flat:
-            (out / below).mkdir(parents=True, exist_ok=True)
-        files = write_formats(export, out / below, flat)
-        return files + (write_formats(export, out, ("bids",)) if "bids" in formats else [])
-    except OSError as error:
-        raise WriteError(f"{export.name}: its result must fit into OUT; {error.strerror or error}") from error
+def _name_of(place: str, item: LabelMapFile) -> str:
+    """The case: ours by its record, otherwise the path without its image suffix."""
+    return item.case if item.ours else place.removesuffix(item.path.name) + stem_of(item.path)
 
 
-def _clashes(maps: Collection[Found], formats: Collection[str]) -> dict[str, str]:
-    """Label maps whose results would overwrite each other, with the reason."""
+def _clashes(maps: Mapping[str, LabelMapFile], formats: Collection[str]) -> dict[str, str]:
+    """Label maps whose results would overwrite each other, by path, with the reason."""
     clashes: dict[str, str] = {}
-    by_stem: dict[str, list[Found]] = defaultdict(list)
-    for one in maps:
-        by_stem[one.name].append(one)
-    for found in by_stem.values():
-        for one in found if len(found) > 1 else ():
-            others = ", ".join(other.place for other in found if other is not one)
-            clashes[one.place] = f"{one.place}: its result would have the name of another's ({others}); rename one"
+    names = {place: _name_of(place, item) for place, item in maps.items()}
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for place, name in names.items():
+        by_name[name].append(place)
+    for places in by_name.values():
+        for place in places if len(places) > 1 else ():
+            others = some([other for other in places if other != place])
+            clashes[place] = f"{place}: its result would have the name of another's ({others}); rename one"
     if "bids" in formats:
-        same = collisions(one.name for one in maps)
-        clashes |= {one.place: same[one.name] for one in maps if one.name in same and one.place not in clashes}
+        same = collisions(names.values())
+        clashes |= {place: same[name] for place, name in names.items() if name in same and place not in clashes}
     return clashes
 
 
-def _probabilities(one: Found) -> dict[Region, NDArray[np.float32]]:
+def _probabilities(item: LabelMapFile) -> dict[Region, NDArray[np.float32]]:
     """The probabilities that lie beside a label map of ours, (I, J, K) float32."""
-    if one.record is None:
+    if item.record is None:
         return {}
     found = {}
     for region in Region:
-        path = one.item.path.with_name(f"{one.item.path.parent.name}_prob_{region}.nii.gz")
-        if path.name in one.record.get("outputs", {}):
-            found[region] = read_volume(VolumeSource(path), f"case {one.name}: {path.name}", LENIENT).values()
+        path = item.path.with_name(probability_name(item.record.stem, region))
+        if path.name in item.record.outputs:
+            found[region] = read_volume(VolumeSource(path), f"case {item.case}: {path.name}", LENIENT).values()
     return found
 
 
-def _oddities(one: Found, volume: Volume, target: Dialect) -> Iterable[str]:
+def _oddities(item: LabelMapFile, volume: Volume, target: Dialect) -> Iterable[str]:
     """What the reader of the results should know besides values."""
     header = volume.header
     if header is not None and not int(header["sform_code"]) and not int(header["qform_code"]):
         yield "no form is coded in the header: where left is, is a guess"
-    if one.record is None and one.item.dialect not in (None, target.name):
-        yield f"the file names say {one.item.dialect}, the values are {target.name} now; say so when you use them"
+    if item.record is None and item.dialect not in (None, target.name):
+        yield f"the file names say {item.dialect}, the values are {target.name} now; say so when you use them"
 
 
-def _description(one: Found, volume: Volume, target: Dialect) -> str:
+def _description(item: LabelMapFile, volume: Volume, target: Dialect) -> str:
     """What the NIfTI header says: a result of ours keeps our mark, anyone else's must not get it."""
-    marked = volume.header is not None and bytes(volume.header["descrip"]).startswith(OUR_MARK)
-    if marked or one.record is not None:
-        return made_by(target, one.record)
+    marked = volume.header is not None and bytes(volume.header["descrip"]).startswith(MARK)
+    if marked or item.record is not None:
+        return made_by(None if item.record is None else item.record.model, target.name)
     return f"label map in {target.name}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +11,17 @@ from numpy.typing import NDArray
 from bratsseg import __version__
 from bratsseg.errors import GridMismatch, UsageError
 from bratsseg.exchange import bids
-from bratsseg.exchange.itksnap import write_label_description
+from bratsseg.exchange.itksnap import label_description
 from bratsseg.exchange.labels import Label, labels_of
-from bratsseg.exchange.nifti import write_named_label_map
-from bratsseg.exchange.slicer import write_colour_table, write_segmentation
+from bratsseg.exchange.nifti import named_label_map
+from bratsseg.exchange.slicer import colour_table, segmentation
+from bratsseg.results.filenames import BIDS_FOLDER, ITKSNAP, LABELS, SLICER
+from bratsseg.results.record import CaseRecord, ModelIdentity
 from bratsseg.study.dialect import Dialect
 from bratsseg.study.labelmap import LabelMap
+from bratsseg.study.mark import MARK
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Volume
-
-BIDS_FOLDER = "bids"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Export:
     """A label map about to be written: ``values`` (I, J, K) uint8 on the grid of ``like``, and what is known of it.
 
     ``name`` is the case's, ``stem`` what its files are called, ``description`` goes into NIfTI headers,
-    ``probabilities`` are (I, J, K) float32 in 0..1, ``record`` is the JSON of a case of ours.
+    ``probabilities`` are (I, J, K) float32 in 0..1, ``record`` is that of a case of ours.
     """
 
     name: str
@@ -40,56 +40,58 @@ class Export:
     dialect: str
     description: str
     probabilities: Mapping[Region, NDArray[np.float32]] = field(default_factory=dict)
-    record: Mapping[str, object] | None = None
+    record: CaseRecord | None = None
     nifti: str = ""
     """Name of the NIfTI file; empty is ``<stem>_seg.nii.gz``."""
 
 
-def _nifti(export: Export, folder: Path) -> list[Path]:
-    path = folder / (export.nifti or f"{export.stem}_seg.nii.gz")
-    write_named_label_map(path, export.values, export.like, export.description, export.labels)
-    return [path]
+Files = dict[str, bytes]
+"""Whole files by their paths below the folder that they go into, with '/'."""
 
 
-def _slicer(export: Export, folder: Path) -> list[Path]:
-    files = [folder / f"{export.stem}.seg.nrrd", folder / f"{export.stem}.ctbl"]
-    write_segmentation(files[0], export.values, export.like.grid, export.labels)
-    write_colour_table(files[1], export.labels)
-    return files
+def _nifti(export: Export) -> Files:
+    name = export.nifti or f"{export.stem}{LABELS}"
+    packed = name.lower().endswith(".gz")
+    return {
+        name: named_label_map(
+            export.values, export.like, export.description, export.labels, owner=export.name, packed=packed
+        )
+    }
 
 
-def _itksnap(export: Export, folder: Path) -> list[Path]:
-    path = folder / f"{export.stem}_itksnap.txt"
-    write_label_description(path, export.labels)
-    return [path]
+def _slicer(export: Export) -> Files:
+    drawing, colours = (f"{export.stem}{end}" for end in SLICER)
+    return {
+        drawing: segmentation(export.values, export.like.grid, export.labels),
+        colours: colour_table(colours, export.labels),
+    }
 
 
-def _bids(export: Export, folder: Path) -> list[Path]:
-    facts = bids.facts_of(export.dialect, export.record)
-    subject, root = bids.subject_of(export.name), folder / BIDS_FOLDER
-    written = bids.write_case(
-        root,
-        subject,
+def _itksnap(export: Export) -> Files:
+    (name,) = (f"{export.stem}{end}" for end in ITKSNAP)
+    return {name: label_description(export.labels)}
+
+
+def _bids(export: Export) -> Files:
+    written = bids.case_files(
+        bids.subject_of(export.name),
         export.values,
         export.like,
         export.labels,
         description=export.description,
-        facts=facts,
+        facts=bids.facts_of(export.dialect, export.record),
         probabilities=export.probabilities,
     )
-    return [*bids.write_description(root), *written]
+    return {f"{BIDS_FOLDER}/{path}": content for path, content in {**bids.description_files(), **written}.items()}
 
 
-FORMATS: dict[str, Callable[[Export, Path], list[Path]]] = {
+FORMATS: dict[str, Callable[[Export], Files]] = {
     "nifti": _nifti,
     "slicer": _slicer,
     "itksnap": _itksnap,
     "bids": _bids,
 }
-"""Each takes an export and the folder it may write in, and returns the files it wrote."""
-
-BESIDE = (".seg.nrrd", ".ctbl", "_itksnap.txt")
-"""Ends of the file names that ``slicer`` and ``itksnap`` write beside a NIfTI label map, after the case's name."""
+"""Each makes the files of an export; nothing is written here."""
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
@@ -106,18 +108,16 @@ def export_case(
     label_map: LabelMap,
     like: Volume,
     case_name: str,
-    folder: Path,
     formats: Collection[str],
     *,
     dialect: Dialect,
-    probabilities: Mapping[Region, NDArray[np.float32]] | None = None,
-    record: Mapping[str, object] | None = None,
-) -> list[Path]:
-    """Write a label map of ours into ``folder`` in every format named; returns the files.
+    description: str,
+    record: CaseRecord | None = None,
+) -> Files:
+    """A label map of ours in every format named, as files beside each other; ``bids`` is the data set ``bids/``.
 
-    ``like`` is the scan whose grid it lies on. Each file appears whole or not at all, and equal input gives equal
-    bytes. ``bids`` goes into the data set ``folder/bids``, the others lie flat. Raises ``GridMismatch``,
-    ``WriteError`` or, for a name that no format can hold, ``CaseError``.
+    ``like`` is the scan whose grid it lies on; ``description`` is the mark in NIfTI headers (``made_by``). Equal input
+    gives equal bytes. Raises ``GridMismatch`` or, for a name that no format can hold, ``CaseError``.
     """
     if not label_map.grid.same_as(like.grid):
         apart = label_map.grid.displacement_mm(like.grid)
@@ -129,21 +129,18 @@ def export_case(
         like=like,
         labels=labels_of(dialect, label_map.assessable),
         dialect=dialect.name,
-        description=made_by(dialect, record),
-        probabilities=probabilities or {},
+        description=description,
         record=record,
     )
-    return write_formats(export, folder, formats)
+    return files_of(export, formats)
 
 
-def write_formats(export: Export, folder: Path, formats: Collection[str]) -> list[Path]:
-    """Write what ``export`` holds into ``folder`` in every format named."""
-    return [file for name in FORMATS if name in formats for file in FORMATS[name](export, folder)]
+def files_of(export: Export, formats: Collection[str]) -> Files:
+    """What ``export`` holds in every format named."""
+    return {path: content for name in FORMATS if name in formats for path, content in FORMATS[name](export).items()}
 
 
-def made_by(dialect: Dialect, record: Mapping[str, object] | None) -> str:
-    """The mark that tells results from references, as the batch writes it."""
-    model = record.get("model") if record is not None else None
-    if isinstance(model, Mapping):
-        return f"bratsseg {model.get('name')} {model.get('version')} {dialect.name}"
-    return f"bratsseg {__version__} {dialect.name}"
+def made_by(model: ModelIdentity | None, what: str) -> str:
+    """The mark that tells results from references: which model made it, and ``what`` it is, a dialect or a region."""
+    maker = __version__ if model is None else f"{model.name} {model.version}"
+    return f"{MARK.decode()} {maker} {what}"

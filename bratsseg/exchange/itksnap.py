@@ -6,10 +6,8 @@ Lines end in LF alone: ITK-SNAP takes a carriage return for a label and crashes 
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 from bratsseg.exchange.labels import Label
-from bratsseg.study.writing import write_text
 
 _HEADER = """\
 ################################################
@@ -30,9 +28,9 @@ _HEADER = """\
 _CLEAR = '    0     0    0    0        0  0  0    "Clear Label"\n'
 
 
-def write_label_description(path: Path, labels: Collection[Label]) -> None:
-    """Write the file that ITK-SNAP opens by "Segmentation, Import Label Descriptions"."""
-    write_text(path, _HEADER + _CLEAR + "".join(_row(label) for label in labels))
+def label_description(labels: Collection[Label]) -> bytes:
+    """The file that ITK-SNAP opens by "Segmentation, Import Label Descriptions"."""
+    return (_HEADER + _CLEAR + "".join(_row(label) for label in labels)).encode()
 
 
 def _row(label: Label) -> str:

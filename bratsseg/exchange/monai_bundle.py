@@ -19,9 +19,9 @@ from bratsseg.config import Config
 from bratsseg.errors import UsageError
 from bratsseg.exchange.monai_metadata import licence, metadata, readme
 from bratsseg.exchange.monai_parts import DecodeLabelsd, Folds, PassInferer
+from bratsseg.files import write_bytes, write_json, write_text
 from bratsseg.inference.model import ModelFolder, ReleasedModel
 from bratsseg.network import build_network
-from bratsseg.study.writing import write_bytes, write_json, write_text
 
 METADATA, INFERENCE, WEIGHTS = "configs/metadata.json", "configs/inference.json", "models/model.pt"
 _TARGET = "_target_"

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from bratsseg.errors import CaseError, UsageError
 from bratsseg.evaluation.convention import settle_dialects
-from bratsseg.evaluation.labelled import LabelFolder, Labelled
 from bratsseg.exchange.conversion import Conversion, Refused
 from bratsseg.exchange.nnunet_case import ENDING, Placed, Reference, place_case
+from bratsseg.files import write_bytes, write_json
+from bratsseg.results.labelmaps import references_of
 from bratsseg.study.case import Case
 from bratsseg.study.layout import find_cases
 from bratsseg.study.modality import Modality
-from bratsseg.study.writing import write_bytes, write_json
 
 DATASET, SPLITS = "dataset.json", "splits_final.json"
 _LABELS = {"background": 0, "whole_tumor": [1, 2, 3], "tumor_core": [2, 3], "enhancing_tumor": [3]}
@@ -125,10 +125,10 @@ def _commonest(cases: Iterable[Case]) -> tuple[Modality, ...]:
 
 
 def _references(folder: Path, cases: Iterable[Case], source: str | None) -> dict[str, Reference]:
-    items = {case.id: Labelled(case.id, case.reference, case.dialect) for case in cases if case.reference is not None}
+    items = references_of(cases)
     if not items:
         raise UsageError(f"{folder}: must hold studies with references, no case has one")
-    speaks = settle_dialects(LabelFolder(folder, items), source, "--from")
+    speaks = settle_dialects(folder, items, source, "--from")
     return {case: Reference(item, speaks[case]) for case, item in items.items()}
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from bratsseg.errors import CaseError, GeometryError, GridMismatch, LabelError, ModalityMissing, WriteError
-from bratsseg.evaluation.convention import LENIENT, read_labels
-from bratsseg.evaluation.labelled import Labelled
 from bratsseg.exchange.translation import Translation
+from bratsseg.results.labelmaps import LabelMapFile
+from bratsseg.results.reading import read_labels
+from bratsseg.results.sorting import LENIENT
 from bratsseg.study.case import Case, VolumeSource
 from bratsseg.study.checks import check_case
 from bratsseg.study.dialect import get_dialect
@@ -32,7 +33,7 @@ DIALECT = "nnunet-brats21"
 class Reference:
     """A case's label map and the dialect it is in."""
 
-    item: Labelled
+    item: LabelMapFile
     dialect: str
 
 

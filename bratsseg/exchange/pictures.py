@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bratsseg.results.filenames import MASK
 from bratsseg.study.stack import is_stack, members
-from bratsseg.study.writing import write_bytes
 
 DIALECT = "whole-tumour"
 """What the values of these masks mean."""
-MASK, HEAT = "_mask", "_prob_WT"
-"""What the names of masks and of probabilities end in, before the suffix."""
 _TIFF = (".tif", ".tiff")
 
 
@@ -37,23 +35,22 @@ def slice_names(source: Path, pattern: str) -> list[str]:
     return [pattern.replace("*", number) for number in numbers]
 
 
-def write_masks(mask: NDArray[np.bool_], names: list[str], folder: Path) -> list[Path]:
-    """Write (I, J, K) bool as K pictures of 0 and 255; ``WriteError``."""
-    return _write(mask.astype(np.uint8) * np.uint8(255), names, folder)
+def mask_pictures(mask: NDArray[np.bool_], names: list[str]) -> dict[str, bytes]:
+    """(I, J, K) bool as K pictures of 0 and 255, by name."""
+    return _pictures(mask.astype(np.uint8) * np.uint8(255), names)
 
 
-def write_heat(probability: NDArray[np.float32], names: list[str], folder: Path) -> list[Path]:
-    """Write a probability (I, J, K) float32 in [0, 1] as K pictures of 0 to 255; ``WriteError``."""
-    return _write(np.rint(np.clip(probability, 0, 1) * 255).astype(np.uint8), names, folder)
+def heat_pictures(probability: NDArray[np.float32], names: list[str]) -> dict[str, bytes]:
+    """A probability (I, J, K) float32 in [0, 1] as K pictures of 0 to 255, by name."""
+    return _pictures(np.rint(np.clip(probability, 0, 1) * 255).astype(np.uint8), names)
 
 
-def _write(values: NDArray[np.uint8], names: list[str], folder: Path) -> list[Path]:
-    files = []
+def _pictures(values: NDArray[np.uint8], names: list[str]) -> dict[str, bytes]:
+    files = {}
     for k, name in enumerate(names):
         stream = io.BytesIO()
         # A picture's rows are J and its columns I (see study.reading.picture).
         picture = Image.fromarray(np.ascontiguousarray(values[:, :, k].T))
         picture.save(stream, format="TIFF" if Path(name).suffix in _TIFF else "PNG")
-        files.append(folder / name)
-        write_bytes(files[-1], stream.getvalue())
+        files[name] = stream.getvalue()
     return files

@@ -7,7 +7,6 @@ NRRD keeps space as left-posterior-superior in mm, so that x and y of the affine
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 import numpy as np
 from isal import igzip
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 
 from bratsseg.exchange.labels import Label
 from bratsseg.study.grid import Grid
-from bratsseg.study.writing import write_bytes, write_text
 
 _GZIP_LEVEL = 1
 _TO_LPS = np.diag([-1.0, -1.0, 1.0])
@@ -26,20 +24,20 @@ _BINARY = "Binary labelmap"
 _GEOMETRY_HELP = "Image geometry of the labelmap that is created in course of conversion."
 
 
-def write_segmentation(path: Path, values: NDArray[np.uint8], grid: Grid, labels: Collection[Label]) -> None:
-    """Write label values (I, J, K) uint8 on ``grid`` as a ``.seg.nrrd``; equal input gives equal bytes."""
+def segmentation(values: NDArray[np.uint8], grid: Grid, labels: Collection[Label]) -> bytes:
+    """Label values (I, J, K) uint8 on ``grid`` as a ``.seg.nrrd``; equal input gives equal bytes."""
     header = "\n".join(_header(grid, labels))
     voxels = igzip.compress(np.asarray(values, dtype=np.uint8).tobytes(order="F"), _GZIP_LEVEL, mtime=0)
-    write_bytes(path, f"{header}\n\n".encode() + voxels)
+    return bytes(f"{header}\n\n".encode() + voxels)
 
 
-def write_colour_table(path: Path, labels: Collection[Label]) -> None:
-    """Write the ``.ctbl`` that gives a NIfTI label map its names in Slicer; spaces become underscores there."""
+def colour_table(name: str, labels: Collection[Label]) -> bytes:
+    """The ``.ctbl`` file ``name``, which names the values of a NIfTI label map in Slicer; spaces become underscores."""
     rows = [(0, "Background", (0, 0, 0), 0)]
     rows += [(label.value, label.name.replace(" ", "_"), label.colour, 255) for label in labels]
-    lines = [f"# Color table file {path.name}", f"# {len(rows)} values"]
-    lines += [f"{value} {name} {r} {g} {b} {alpha}" for value, name, (r, g, b), alpha in rows]
-    write_text(path, "\n".join(lines) + "\n")
+    lines = [f"# Color table file {name}", f"# {len(rows)} values"]
+    lines += [f"{value} {label} {r} {g} {b} {alpha}" for value, label, (r, g, b), alpha in rows]
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _header(grid: Grid, labels: Collection[Label]) -> Iterator[str]:

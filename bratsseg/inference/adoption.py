@@ -19,6 +19,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from bratsseg.errors import ConfigError, ModelError
+from bratsseg.files import write_bytes, write_text
 from bratsseg.inference.bundle import Weights
 from bratsseg.inference.decoding import Decoding
 from bratsseg.inference.model import CARD, DESCRIPTION, ReleasedModel, WeightFile, shipped_names
@@ -26,7 +27,6 @@ from bratsseg.inference.passes import WindowPass
 from bratsseg.network import AnyNetworkConfig, SegResNetConfig, SwinUNETRConfig, build_network
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
-from bratsseg.study.writing import write_bytes, write_text
 from bratsseg.tensors.transforms import Preparation
 
 T = TypeVar("T", bound=str)

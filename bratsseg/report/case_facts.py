@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bratsseg import wording
 from bratsseg.errors import CaseError
-from bratsseg.report import wording
+from bratsseg.report import phrases
 from bratsseg.report.gallery import Gallery, build_gallery
 from bratsseg.report.measures import Measures, measure
+from bratsseg.results.record import CaseRecord
 from bratsseg.study.brain import Brain, find_brain
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality
 from bratsseg.study.quality import RegionQuality, quality_flags
-from bratsseg.study.record import CaseRecord
 from bratsseg.study.regions import APPEARANCE, Region
 from bratsseg.study.volume import Study
 
@@ -60,7 +61,7 @@ class CaseFacts:
     @property
     def headline(self) -> str:
         """One line that answers the first question."""
-        return wording.headline(self.measures)
+        return phrases.headline(self.measures)
 
     def rows(self) -> list[RegionRow]:
         """The table of regions."""
@@ -125,13 +126,13 @@ def _row(region: Region, found: Any, why: str) -> RegionRow:
         region,
         APPEARANCE[region].name,
         "unknown" if not found.assessable else "found" if found.found else "none",
-        wording.answer(found),
+        phrases.answer(found),
         why,
         wording.NOTHING if lines is None else wording.mm(lines.longest_mm),
         wording.NOTHING if lines is None else wording.mm(lines.perpendicular_mm),
         wording.NOTHING if lines is None else wording.mm2(lines.product_mm2),
         wording.NOTHING if lines is None else str(lines.slice_index + 1),
-        wording.lesions(found),
+        phrases.lesions(found),
     )
 
 
@@ -142,7 +143,7 @@ def _quality_row(region: Region, found: RegionQuality) -> QualityRow:
         str(found.answer),
         wording.figure(found.predicted_dice),
         wording.figure(found.boundary_entropy),
-        "" if found.modality_drop_dice is None else wording.drop(found.modality_drop_dice),
+        "" if found.modality_drop_dice is None else phrases.drop(found.modality_drop_dice),
     )
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bratsseg.report import wording
-from bratsseg.report.result import find_results
+from bratsseg import wording
+from bratsseg.report import phrases
+from bratsseg.results.filenames import MEASURES, PAGE, SMALL
+from bratsseg.results.record import CaseRecord
+from bratsseg.results.records import find_records
 from bratsseg.study.quality import RegionQuality, predicted_dice, quality_flags, review_first
-from bratsseg.study.record import CaseRecord
 from bratsseg.study.regions import Region
-
-MEASURES, PAGE, SMALL = "_report.json", "_report.html", "_report_small.jpg"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class CohortRow:
         """The cell of a region: its volume, "none found" or "not assessable"."""
         state, volume = self.state(region), self.volume(region)
         if state != "found":
-            return wording.NONE_FOUND if state == "none" else wording.NOT_ASSESSABLE
+            return phrases.NONE_FOUND if state == "none" else phrases.NOT_ASSESSABLE
         return "found" if volume is None else wording.ml(volume)
 
     def number(self, region: Region, key: str) -> float | None:
@@ -72,7 +72,7 @@ class CohortRow:
 
 def read_rows(out: Path, unreported: Mapping[str, str]) -> Iterator[CohortRow]:
     """A row for each record below OUT; ``unreported`` are the cases whose report failed, with the reason."""
-    for folder, result in find_results(out):
+    for folder, result in find_records(out):
         if result.status != "done":
             yield CohortRow(
                 result.case, result.status, result.code, result.reason, result.stage or "", model=_model(result)
@@ -86,7 +86,7 @@ def read_rows(out: Path, unreported: Mapping[str, str]) -> Iterator[CohortRow]:
 
 
 def _done(out: Path, folder: Path, result: CaseRecord) -> CohortRow:
-    measures = _measures(folder, result)
+    measures = read_measures(folder, result)
     there = {name for name in (PAGE, SMALL) if (folder / f"{folder.name}{name}").is_file()}
     address = "/".join(quote(part, safe="") for part in (*folder.relative_to(out).parts, folder.name))
     return CohortRow(
@@ -104,14 +104,19 @@ def _done(out: Path, folder: Path, result: CaseRecord) -> CohortRow:
     )
 
 
-def _measures(folder: Path, result: CaseRecord) -> dict[str, Any] | None:
+def read_measures(folder: Path, result: CaseRecord) -> dict[str, Any] | None:
     """The measures that a report left beside the record, unless they speak of another label map."""
     try:
         values = json.loads((folder / f"{folder.name}{MEASURES}").read_bytes())
-        known = values["made_for"] == result.outputs.get(result.label_file) and isinstance(values["regions"], dict)
+        known = values["made_for"] == made_for(result) and isinstance(values["regions"], dict)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return values if known else None
+
+
+def made_for(result: CaseRecord) -> str | None:
+    """Which label map a report of this result is of: its hash as a person left it, otherwise as it was computed."""
+    return result.edited.get(result.label_file) or result.outputs.get(result.label_file)
 
 
 def _from_record(result: CaseRecord) -> dict[str, dict[str, Any]]:

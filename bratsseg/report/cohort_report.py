@@ -15,14 +15,15 @@ from statistics import median
 
 from markupsafe import Markup
 
-from bratsseg.report import wording
+from bratsseg import wording
+from bratsseg.files import write_text
+from bratsseg.report import phrases
 from bratsseg.report.charts import curves, histogram
 from bratsseg.report.cohort import CohortRow, read_rows
 from bratsseg.report.pages import inline, template
 from bratsseg.report.timeline import Change, Visit, changes, timelines
 from bratsseg.study.quality import REVIEW_BELOW
 from bratsseg.study.regions import APPEARANCE, Region
-from bratsseg.study.writing import write_text
 
 INDEX = "index.html"
 _COLUMNS = (
@@ -109,7 +110,7 @@ def _chart(done: list[CohortRow], region: Region) -> Chart | None:
         return None
     states = Counter(row.state(region) for row in done)
     note = f"{wording.counted(len(volumes), 'case')}, median {wording.ml(median(volumes))}"
-    for state, words in (("none", wording.NONE_FOUND), ("unknown", wording.NOT_ASSESSABLE)):
+    for state, words in (("none", phrases.NONE_FOUND), ("unknown", phrases.NOT_ASSESSABLE)):
         note += f"; {words} in {states[state]}" if states[state] else ""
     return Chart(region, APPEARANCE[region].name, note, histogram(volumes, region))
 

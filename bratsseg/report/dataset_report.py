@@ -14,11 +14,11 @@ from markupsafe import Markup
 
 from bratsseg.evaluation.dataset import QUANTILES
 from bratsseg.evaluation.dataset_summary import DatasetFacts, rows, summary
+from bratsseg.files import write_json, write_text
 from bratsseg.report.charts import histogram
 from bratsseg.report.pages import inline, template
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import APPEARANCE, Region
-from bratsseg.study.writing import write_json, write_text
 
 PAGE, TABLE, SUMMARY = "index.html", "cases.csv", "summary.json"
 MOST_ROWS = 1000

@@ -16,11 +16,11 @@ from bratsseg.evaluation.comparison import Comparison
 from bratsseg.evaluation.folders import Evaluation
 from bratsseg.evaluation.scoring import CaseScores
 from bratsseg.evaluation.summary import Spread, Summary
+from bratsseg.files import write_text
 from bratsseg.report.agreement_chart import agreement_chart
 from bratsseg.report.charts import histogram
 from bratsseg.report.pages import inline, template
 from bratsseg.study.regions import APPEARANCE, Region
-from bratsseg.study.writing import write_text
 
 PAGE = "report.html"
 _SCORES = (

@@ -8,7 +8,8 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from bratsseg.report import wording
+from bratsseg import wording
+from bratsseg.report import phrases
 from bratsseg.study.regions import APPEARANCE, Region
 
 
@@ -37,5 +38,5 @@ def _environment() -> Environment:
         trim_blocks=False,
         keep_trailing_newline=True,
     )
-    environment.globals.update(wording=wording, colour=colour)
+    environment.globals.update(wording=wording, phrases=phrases, colour=colour)
     return environment

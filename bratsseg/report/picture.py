@@ -11,7 +11,7 @@ import numpy as np
 import reportlab
 from PIL import Image, ImageDraw, ImageFont
 
-from bratsseg.report import wording
+from bratsseg.report import phrases
 from bratsseg.report.case_facts import CaseFacts
 from bratsseg.report.gallery import Cut, Gallery
 from bratsseg.report.overlay import Colour, compose, jpeg
@@ -35,7 +35,7 @@ def case_png(facts: CaseFacts, cuts: Colour | None) -> bytes:
         *((f"{row.name}: {latin(row.answer)}", 15, _SOFT) for row in facts.rows()),
     ]
     top = [part for text, size, ink in lines for part in _wrapped(text, size, ink, width - 2 * _EDGE)]
-    low = list(_wrapped(latin(wording.RESEARCH_USE), 14, _SOFT, width - 2 * _EDGE))
+    low = list(_wrapped(latin(phrases.RESEARCH_USE), 14, _SOFT, width - 2 * _EDGE))
     middle = 0 if cuts is None else cuts.shape[0] + 2 * _GAP
     height = 2 * _EDGE + sum(size + 8 for _, size, _ in (*top, *low)) + middle
     canvas = Image.new("RGB", (width, height), _DARK)

@@ -11,26 +11,38 @@ from pathlib import Path
 from typing import Any
 
 from bratsseg.errors import CaseError, UsageError
+from bratsseg.files import json_bytes
 from bratsseg.report.case_facts import CaseFacts, gather
 from bratsseg.report.case_report import case_page
-from bratsseg.report.cohort import MEASURES, PAGE, SMALL
+from bratsseg.report.cohort import made_for, read_measures
 from bratsseg.report.cohort_report import write_index
 from bratsseg.report.picture import case_png, mosaic, small_jpeg
-from bratsseg.report.result import find_results, read_label_map, read_scans
+from bratsseg.report.scans import read_scans
 from bratsseg.report.sheet import case_pdf
+from bratsseg.results.commit import publish_more
+from bratsseg.results.edited import follow_edit
+from bratsseg.results.filenames import MEASURES, PAGE, PICTURE, REPORT, SHEET, SMALL
+from bratsseg.results.labelmaps import label_map_beside
+from bratsseg.results.reading import read_label_map
+from bratsseg.results.record import CaseRecord, read_record
+from bratsseg.results.records import find_records
+from bratsseg.results.staging import Staging
 from bratsseg.study.brain import Brain
 from bratsseg.study.labelmap import LabelMap
-from bratsseg.study.record import CaseRecord, parse_record
+from bratsseg.study.mark import record_beside
 from bratsseg.study.volume import Study
-from bratsseg.study.writing import write_bytes, write_json, write_text
-
-PICTURE, SHEET = "_report.png", "_report.pdf"
-SUFFIXES = (PAGE, PICTURE, SHEET, SMALL, MEASURES)
-"""What the files of a report end in, after the case's name."""
 
 
 @dataclass(frozen=True)
-class Built:
+class Report:
+    """The report of one case: its files by name, and its measures as plain values."""
+
+    files: Mapping[str, bytes]
+    measures: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RebuiltReports:
     """What came of rebuilding: the index, how many cases have a report, and why others have none."""
 
     index: Path
@@ -39,17 +51,35 @@ class Built:
 
 
 def report_case(
-    study: Study, label_map: LabelMap, record: Mapping[str, Any], folder: Path, brain: Brain | None = None
-) -> list[Path]:
-    """Write the report of one case into ``folder``: page, picture, sheet, small picture, measures.
+    study: Study | None,
+    label_map: LabelMap,
+    record: CaseRecord,
+    brain: Brain | None = None,
+    notes: tuple[str, ...] = (),
+) -> Report:
+    """The report of one case: page, picture, sheet, small picture, measures.
 
-    ``record`` is the case's record as plain values, with the hash of its label map in ``outputs``; ``brain``, when at
-    hand, saves looking for it. Raises ``WriteError``, and ``CaseError`` when ``record`` is none.
+    ``record`` is the case's, with the hash of its label map in ``outputs``; ``study`` None draws outlines on an even
+    ground; ``brain``, when at hand, saves looking for it; ``notes`` join the warnings. Nothing is written.
     """
-    result = parse_record(record)
-    if result is None:
-        raise CaseError("a report needs a record of this version; make the result again")
-    return _write(gather(result, label_map, study, brain), folder, result.stem)
+    facts = gather(record, label_map, study, brain, notes)
+    cuts = mosaic(facts.gallery)
+    small = small_jpeg(facts.gallery)
+    measures = _measures_json(facts)
+    files = {
+        PAGE: case_page(facts).encode(),
+        PICTURE: case_png(facts, cuts),
+        SHEET: case_pdf(facts, cuts),
+        **({} if small is None else {SMALL: small}),
+        MEASURES: json_bytes(measures, record.case),
+    }
+    return Report({f"{record.stem}{suffix}": content for suffix, content in files.items()}, measures)
+
+
+def has_report(folder: Path, record: CaseRecord) -> bool:
+    """True when the report in ``folder`` is whole and made from the label map that ``record`` speaks of."""
+    made_for = read_measures(folder, record)
+    return made_for is not None and all((folder / f"{record.stem}{end}").is_file() for end in (PAGE, PICTURE, SHEET))
 
 
 def build_reports(
@@ -57,19 +87,20 @@ def build_reports(
     scans: Path | None = None,
     workers: int = 1,
     progress: Callable[[Iterable[str], int], Iterable[str]] = lambda cases, _: cases,
-) -> Built:
+) -> RebuiltReports:
     """Make every report in OUT again from its files, and ``OUT/index.html``.
 
     ``scans`` is the folder that was segmented; without it outlines are drawn on an even ground. ``progress`` may wrap
     the case ids as they get done, given their number (tqdm does). A case whose files cannot be read is named in
-    ``failed`` and on the index, and keeps no report of an earlier run. ``UsageError`` when OUT holds no results.
+    ``failed`` and on the index, and keeps no report of an earlier run. Where a person changed the label map, the report
+    is of it as it is now, and the record follows. ``UsageError`` when OUT holds no results.
     """
     for folder, name in ((out, "OUT"), (scans, "--scans")):
         if folder is not None and not folder.is_dir():
             raise UsageError(
                 f"{name} {folder}: must be a folder, {'was a file' if folder.exists() else 'there is none'}"
             )
-    found = [(folder, result.case, result.status == "done") for folder, result in find_results(out)]
+    found = [(folder, result.case, result.status == "done") for folder, result in find_records(out)]
     if not found:
         raise UsageError(f"OUT {out}: must hold results of bratsseg segment (<case>/<case>.json), found none")
     for folder, _, done in found:
@@ -79,25 +110,25 @@ def build_reports(
     failed: dict[str, str] = {}
 
     def settle() -> Iterable[str]:
-        for folder, reason in _rebuilt(list(folders), scans, workers):
+        for folder, reason in _rebuilt(out, list(folders), scans, workers):
             if reason:
                 failed[folders[folder]] = reason
             yield folders[folder]
 
     for _ in progress(settle(), len(folders)):
         pass
-    return Built(write_index(out, failed), len(folders) - len(failed), failed)
+    return RebuiltReports(write_index(out, failed), len(folders) - len(failed), failed)
 
 
 def remove_report(folder: Path, stem: str) -> None:
-    """Remove what ``report_case`` wrote for the case called ``stem``."""
-    for suffix in SUFFIXES:
+    """Remove the report of the case called ``stem``."""
+    for suffix in REPORT:
         (folder / f"{stem}{suffix}").unlink(missing_ok=True)
 
 
-def _rebuilt(folders: list[Path], scans: Path | None, workers: int) -> Iterable[tuple[Path, str]]:
+def _rebuilt(out: Path, folders: list[Path], scans: Path | None, workers: int) -> Iterable[tuple[Path, str]]:
     """(folder, why it failed or "") of each case, in order."""
-    work = partial(_rebuild, scans=scans)
+    work = partial(_rebuild, out=out, scans=scans)
     if workers == 1 or len(folders) < 2:
         yield from zip(folders, map(work, folders), strict=True)
         return
@@ -105,43 +136,28 @@ def _rebuilt(folders: list[Path], scans: Path | None, workers: int) -> Iterable[
         yield from zip(folders, pool.map(work, folders), strict=True)
 
 
-def _rebuild(folder: Path, scans: Path | None) -> str:
+def _rebuild(folder: Path, out: Path, scans: Path | None) -> str:
     """Make one report again; the reason when it cannot be made."""
-    result = next((result for place, result in find_results(folder) if place == folder), None)
-    if result is None:
+    record = read_record(record_beside(folder))
+    if record is None:
         return "the record was removed meanwhile"
     try:
-        label_map, notes = read_label_map(folder, result)
-        if notes:  # the figures speak of the map that was changed since
-            result = result.model_copy(update={"quality": {}})
-        study, more = (None, ()) if scans is None else read_scans(scans, result)
-        _write(gather(result, label_map, study, notes=(*notes, *more)), folder, folder.name)
+        record = follow_edit(folder, record)
+        label_map, _ = read_label_map(label_map_beside(folder, record), record.dialect)
+        study, notes = (None, ()) if scans is None else read_scans(scans, record)
+        with Staging(out) as staging:
+            publish_more(record, report_case(study, label_map, record, notes=notes).files, staging)
     except CaseError as error:
         remove_report(folder, folder.name)
         return str(error)
     return ""
 
 
-def _write(facts: CaseFacts, folder: Path, stem: str) -> list[Path]:
-    cuts = mosaic(facts.gallery)
-    files = {suffix: folder / f"{stem}{suffix}" for suffix in SUFFIXES}
-    write_text(files[PAGE], case_page(facts))
-    write_bytes(files[PICTURE], case_png(facts, cuts))
-    write_bytes(files[SHEET], case_pdf(facts, cuts))
-    small = small_jpeg(facts.gallery)
-    if small is None:
-        files.pop(SMALL).unlink(missing_ok=True)
-    else:
-        write_bytes(files[SMALL], small)
-    write_json(files[MEASURES], _measures_json(facts))
-    return list(files.values())
-
-
 def _measures_json(facts: CaseFacts) -> dict[str, Any]:
     result: CaseRecord = facts.result
     return {
         "case": result.case,
-        "made_for": result.outputs.get(result.label_file),
+        "made_for": made_for(result),
         "flags": len(facts.warnings),
         "quality": {str(region): found.model_dump(mode="json") for region, found in result.quality.items()},
         **facts.measures.as_json(),

@@ -17,12 +17,12 @@ from markupsafe import Markup
 from bratsseg.evaluation.agreement import Interval, bootstrap_ci
 from bratsseg.evaluation.classes import ClassTable
 from bratsseg.evaluation.pixels import PixelReport
+from bratsseg.files import write_text
 from bratsseg.report.curve import progress_chart
 from bratsseg.report.error_picture import ERROR_COLOURS, ErrorPicture, paint_errors
 from bratsseg.report.overlay import data_uri, png
 from bratsseg.report.pages import inline, template
 from bratsseg.study.regions import Region
-from bratsseg.study.writing import write_text
 
 PAGE, LOG = "report.html", "log.csv"
 _NO_CURVE = {"epoch", "step", "seconds"}

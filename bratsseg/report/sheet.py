@@ -13,7 +13,7 @@ from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Image, KeepInFrame, Paragraph, Spacer, Table, TableStyle
 
-from bratsseg.report import wording
+from bratsseg.report import phrases
 from bratsseg.report.case_facts import CaseFacts, RegionRow
 from bratsseg.report.overlay import Colour, jpeg
 from bratsseg.report.picture import latin
@@ -49,17 +49,17 @@ def _story(facts: CaseFacts, cuts: Colour | None) -> list[Flowable]:
     story: list[Flowable] = [
         Paragraph(_safe(facts.result.case), _TITLE),
         Paragraph(_safe(facts.headline), _BOLD),
-        Paragraph(_safe(wording.RESEARCH_USE), _SMALL),
+        Paragraph(_safe(phrases.RESEARCH_USE), _SMALL),
         Spacer(1, 3 * mm),
         _table(facts),
         Spacer(1, 2 * mm),
     ]
     where = facts.measures.location
     if not facts.physical:
-        story.append(Paragraph(_safe(wording.NO_SIZE), _TEXT))
+        story.append(Paragraph(_safe(phrases.NO_SIZE), _TEXT))
     elif where is not None:
         told = f", told by {where.middle}" if where.middle else ""
-        text = f"Side: {wording.side(where)}{told}. Centre: {wording.centre(where)} of the origin."
+        text = f"Side: {phrases.side(where)}{told}. Centre: {phrases.centre(where)} of the origin."
         story.append(Paragraph(_safe(text), _TEXT))
     story += [Paragraph(_safe(f"Flag: {warning}"), _TEXT) for warning in facts.warnings[:_MOST_FLAGS]]
     if len(facts.warnings) > _MOST_FLAGS:

@@ -9,13 +9,13 @@ from PIL import Image, ImageOps
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bratsseg.files import write_bytes
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import note
 from bratsseg.service.context import Context
 from bratsseg.service.intake.pictures import open_picture
 from bratsseg.service.records import Patient, Photo, new_id
 from bratsseg.service.refusal import Refusal, not_found
-from bratsseg.study.writing import write_bytes
 
 _EDGE = 800
 

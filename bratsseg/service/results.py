@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bratsseg.exchange import labels_of
-from bratsseg.report.run import PICTURE, SHEET
+from bratsseg.results.filenames import LABELS, PAGE, PICTURE, SHEET, SLICER, probability_name
+from bratsseg.results.record import CaseRecord, read_record, record_path
 from bratsseg.service.context import Context
 from bratsseg.service.models import model_facts
 from bratsseg.service.pictures import FILES as PICTURE_FILES
@@ -19,10 +20,9 @@ from bratsseg.service.settings import Settings
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.modality import Modality
 from bratsseg.study.quality import quality_flags
-from bratsseg.study.record import CaseRecord, read_record, record_path
 from bratsseg.study.regions import APPEARANCE, Region
 
-_REPORTS = {"report.pdf": SHEET, "report.png": PICTURE, "report.html": "_report.html"}
+_REPORTS = {"report.pdf": SHEET, "report.png": PICTURE, "report.html": PAGE}
 
 
 def find_result(session: Session, result_id: str) -> Result:
@@ -83,18 +83,18 @@ def result_files(settings: Settings, study: Study, result: Result) -> dict[str, 
     if study.kind == "picture":
         files |= {name: folder / written for name, written in PICTURE_FILES.items()}
     files |= {
-        "labels.nii.gz": folder / f"{stem}_seg.nii.gz",
-        "segmentation.seg.nrrd": folder / f"{stem}.seg.nrrd",
+        "labels.nii.gz": folder / f"{stem}{LABELS}",
+        "segmentation.seg.nrrd": folder / f"{stem}{SLICER[0]}",
         "record.json": folder / f"{stem}.json",
     }
-    files |= {f"probability-{region}.nii.gz": folder / f"{stem}_prob_{region}.nii.gz" for region in Region}
+    files |= {f"probability-{region}.nii.gz": folder / probability_name(stem, region) for region in Region}
     files |= {name: folder / f"{stem}{suffix}" for name, suffix in _REPORTS.items()}
     correction = latest_correction(result)
     if correction is not None:
         room = correction_folder(settings, correction)
         files |= {
-            "corrected.nii.gz": room / f"{stem}_seg.nii.gz",
-            "corrected.seg.nrrd": room / f"{stem}.seg.nrrd",
+            "corrected.nii.gz": room / f"{stem}{LABELS}",
+            "corrected.seg.nrrd": room / f"{stem}{SLICER[0]}",
             **{f"corrected-{name}": room / f"{stem}{suffix}" for name, suffix in _REPORTS.items()},
         }
     return {name: path for name, path in files.items() if path.is_file()}

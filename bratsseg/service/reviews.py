@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import shutil
 from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
@@ -15,8 +15,10 @@ from sqlalchemy.orm import Session
 
 from bratsseg.errors import CaseError
 from bratsseg.exchange import export_case
-from bratsseg.report.cohort import MEASURES
+from bratsseg.exchange.formats import made_by
+from bratsseg.files import write_files
 from bratsseg.report.run import report_case
+from bratsseg.results.record import CaseRecord
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import note
 from bratsseg.service.cases import case_of
@@ -29,7 +31,6 @@ from bratsseg.study.dialect import get_dialect
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.reading import read_study
-from bratsseg.study.record import CaseRecord, hash_or_none
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study as Scans
 from bratsseg.study.volume import Volume
@@ -69,8 +70,7 @@ def add_correction(context: Context, visitor: Visitor, result_id: str, content: 
         with AT_ONCE:
             scans = read_study(case_of(study, context.settings.studies / study.id))
             label_map = _read_drawing(room / "drawing.nii.gz", content, scans.reference, record)
-            _write(room, label_map, scans, record)
-        review.measures = json.loads((room / f"{record.stem}{MEASURES}").read_text(encoding="utf-8"))
+            review.measures = _write(room, label_map, scans, record)
         with context.store.writing() as session:
             session.add(review)
             note(session, visitor, "review.correct", review.id, result=result.id)
@@ -127,12 +127,23 @@ def _onto(drawn: Volume, grid: Grid) -> NDArray[np.generic]:
     return turned
 
 
-def _write(room: Path, label_map: LabelMap, scans: Scans, record: CaseRecord) -> None:
+def _write(room: Path, label_map: LabelMap, scans: Scans, record: CaseRecord) -> dict[str, Any]:
+    """Write the corrected label map in every format with a report; returns its measures."""
     dialect = get_dialect(record.dialect)
-    values = record.model_dump(mode="json")
-    export_case(label_map, scans.reference, record.stem, room, ("nifti", "slicer"), dialect=dialect, record=values)
-    values["outputs"] = {record.label_file: hash_or_none(room / record.label_file)}
-    values["warnings"] = [*record.warnings, _NOTE]
-    values["quality"] = {}  # they speak of the model's map
+    mark = made_by(record.model, dialect.name)
+    files = export_case(
+        label_map, scans.reference, record.stem, ("nifti", "slicer"), dialect=dialect, description=mark, record=record
+    )
     kept = {str(region): why for region, why in record.not_assessable.items() if region not in label_map.assessable}
-    report_case(scans, label_map, values | {"not_assessable": kept}, room)
+    corrected = record.model_copy(
+        update={
+            "outputs": {record.label_file: hashlib.sha256(files[record.label_file]).hexdigest()},
+            "edited": {},
+            "warnings": (*record.warnings, _NOTE),
+            "quality": {},  # they speak of the model's map
+            "not_assessable": kept,
+        }
+    )
+    report = report_case(scans, label_map, corrected)
+    write_files(room, {**files, **report.files})
+    return report.measures

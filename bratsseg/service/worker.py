@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import secrets
@@ -12,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -19,10 +19,10 @@ import torch
 from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
-from bratsseg.batch import BatchOptions, CaseRecord, read_record, segment_cases
-from bratsseg.errors import BratssegError
+from bratsseg.batch import BatchOptions, CaseRecord, Outcome, segment_cases
+from bratsseg.errors import BratssegError, ReadError
 from bratsseg.inference import Segmenter
-from bratsseg.report.cohort import MEASURES
+from bratsseg.report.cohort import read_measures
 from bratsseg.service import jobs
 from bratsseg.service.cases import case_of
 from bratsseg.service.pictures import finish_picture
@@ -30,7 +30,6 @@ from bratsseg.service.records import Job, JobStatus, Result, Store, Study, Worke
 from bratsseg.service.released import announce_models, folder_of
 from bratsseg.service.results import verdict_of
 from bratsseg.service.settings import Settings
-from bratsseg.study.record import record_path
 
 log = logging.getLogger(__name__)
 OPTIONS = {
@@ -102,17 +101,18 @@ class Worker:
         if not jobs.tell_stage(self._store, job, "load", 0.02):
             raise Stopped
         segmenter = self._segmenter(job.model)
-        outcome = segment_cases([case], room, out, OPTIONS[study.kind], segmenter, on_stage=on_stage).outcomes[0]
-        record = read_record(record_path(out, study.id))
-        if outcome.status != "done" or record is None:
+        watcher = _LastOutcome()
+        segment_cases([case], room, out, OPTIONS[study.kind], segmenter, watcher=watcher, on_stage=on_stage)
+        outcome = watcher.outcome
+        if outcome.status != "done" or outcome.record is None:
             self._fail(job, outcome.code, outcome.reason, again=outcome.status == "failed")
             return
-        measures = json.loads((out / study.id / f"{study.id}{MEASURES}").read_text(encoding="utf-8"))
+        measures = outcome.measures or _measures_of(out, outcome.record)
         if study.kind == "picture":
             measures["picture"] = finish_picture(room, out / study.id, measures)
         with self._store.writing() as session:
             if jobs.end(session, job, JobStatus.DONE):
-                session.add(_result(job, record, measures))
+                session.add(_result(job, outcome.record, measures))
 
     def _segmenter(self, name: str) -> Segmenter:
         """The model, loaded once; another one takes its place in memory."""
@@ -168,6 +168,27 @@ class Worker:
 
     def _parent_lives(self) -> bool:
         return self._parent is None or os.getppid() == self._parent
+
+
+class _LastOutcome:
+    """Keeps what came of the one case of a job, as the batch hands it over."""
+
+    outcome: Outcome
+
+    def begin(self, total: int) -> None:
+        """One case is at hand."""
+
+    def settled(self, outcome: Outcome) -> None:
+        """It is done, refused or failed."""
+        self.outcome = outcome
+
+
+def _measures_of(out: Path, record: CaseRecord) -> dict[str, Any]:
+    """The measures of a result that an attempt before this one had finished."""
+    measures = read_measures(out / record.stem, record)
+    if measures is None:
+        raise ReadError(f"job {record.stem}: the report of its finished result is gone; segment the study again")
+    return measures
 
 
 def run_worker(settings: Settings, parent: int | None = None) -> None:

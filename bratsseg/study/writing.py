@@ -7,11 +7,9 @@ carry a patient's name (free text, extensions) is emptied. Equal input gives equ
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import secrets
-from collections.abc import Mapping
+import io
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -19,7 +17,8 @@ import numpy as np
 from isal import igzip
 from numpy.typing import NDArray
 
-from bratsseg.errors import GridMismatch, WriteError
+from bratsseg.errors import GridMismatch
+from bratsseg.files import write_bytes
 from bratsseg.study.grid import Grid
 from bratsseg.study.volume import Volume
 
@@ -39,20 +38,47 @@ _EMPTIED = ("intent_name", "aux_file", "descrip", "db_name", "data_type")
 
 
 def write_label_map(path: Path, labels: NDArray[np.uint8], like: Volume, description: str) -> None:
-    """Write label values (I, J, K) uint8 as NIfTI on the grid of ``like``, with its header's matrices and units.
+    """Write ``label_map_bytes`` to ``path``, compressed when its name ends in ``.gz``; ``WriteError``."""
+    write_bytes(path, label_map_bytes(labels, like, description, owner=path.name, packed=_packed(path)))
 
-    ``description`` (at most 79 bytes, "bratsseg 0.1.0") is how results are told from references. A name ending in
-    ``.gz`` is compressed. Raises ``GridMismatch`` when shapes differ and ``WriteError`` when nothing was written.
+
+def label_map_bytes(
+    labels: NDArray[np.uint8],
+    like: Volume,
+    description: str,
+    *,
+    owner: str = "label map",
+    packed: bool = True,
+    extensions: Sequence[nib.nifti1.Nifti1Extension] = (),
+) -> bytes:
+    """Label values (I, J, K) uint8 as a NIfTI file on the grid of ``like``, with its header's matrices and units.
+
+    ``description`` (at most 79 bytes, "bratsseg 0.1.0") is how results are told from references. ``extensions`` go into
+    the header. ``packed`` compresses. ``owner`` opens the message of a ``GridMismatch``, raised when shapes differ.
     """
-    _write_nifti(path, labels, like, description, slope=1.0)
+    _require_shape(labels, like, owner)
+    return _block(_result_header(like, description, 1.0), np.asarray(labels, dtype=np.uint8), packed, extensions)
 
 
 def write_probability(
     path: Path, probability: NDArray[np.float32], like: Volume, description: str = "bratsseg"
 ) -> None:
-    """Write a probability (I, J, K) float32 in [0, 1] as uint8 with slope 1/255, else as ``write_label_map``."""
+    """Write ``probability_bytes`` to ``path``, compressed when its name ends in ``.gz``; ``WriteError``."""
+    write_bytes(path, probability_bytes(probability, like, description, owner=path.name, packed=_packed(path)))
+
+
+def probability_bytes(
+    probability: NDArray[np.float32],
+    like: Volume,
+    description: str = "bratsseg",
+    *,
+    owner: str = "probability",
+    packed: bool = True,
+) -> bytes:
+    """A probability (I, J, K) float32 in [0, 1] as uint8 with slope 1/255; otherwise as ``label_map_bytes``."""
     steps = np.rint(np.clip(probability, 0.0, 1.0) * np.float32(255.0)).astype(np.uint8)
-    _write_nifti(path, steps, like, description, slope=1.0 / 255.0)
+    _require_shape(steps, like, owner)
+    return _block(_result_header(like, description, 1.0 / 255.0), steps, packed, ())
 
 
 def write_volume(path: Path, volume: Volume) -> None:
@@ -64,52 +90,33 @@ def write_volume(path: Path, volume: Volume) -> None:
     header.set_data_shape(volume.grid.shape)
     header.set_data_dtype(volume.voxels.dtype)
     header["scl_slope"], header["scl_inter"] = volume.slope, volume.intercept
-    _write_block(path, header, volume.voxels.astype(volume.voxels.dtype.newbyteorder("<"), copy=False))
+    voxels = volume.voxels.astype(volume.voxels.dtype.newbyteorder("<"), copy=False)
+    write_bytes(path, _block(header, voxels, _packed(path), ()))
 
 
-def write_json(path: Path, mapping: Mapping[str, object]) -> None:
-    """Write JSON, indented, UTF-8, whole or not at all; ``WriteError``. NaN is refused: it is not JSON."""
-    try:
-        text = json.dumps(mapping, indent=2, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise WriteError(f"{path.name}: must be plain JSON values; {error}") from error
-    write_bytes(path, f"{text}\n".encode())
+def _packed(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write text as UTF-8, whole or not at all; ``WriteError``."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Put ``content`` at ``path`` by rename, so that a reader sees the old file or the new one and never a part.
-
-    The temporary file lies in the same folder under a hidden name that ``find_cases`` skips, and is removed on failure.
-    """
-    part = path.with_name(f".bratsseg-{secrets.token_hex(8)}.part")
-    try:
-        _write_synced(part, content)
-        part.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise WriteError(f"{path}: could not be written; {error.strerror or error}; nothing was left behind") from error
-    finally:
-        _remove(part)
-
-
-def _write_nifti(path: Path, stored: NDArray[np.uint8], like: Volume, description: str, slope: float) -> None:
+def _require_shape(stored: NDArray[np.uint8], like: Volume, owner: str) -> None:
     if stored.shape != like.grid.shape:
-        raise GridMismatch(f"{path.name}: must be {like.grid.shape} like its source, was {stored.shape}")
-    _write_block(path, _result_header(like, description, slope), np.asarray(stored, dtype=np.uint8))
+        raise GridMismatch(f"{owner}: must be {like.grid.shape} like its source, was {stored.shape}")
 
 
-def _write_block(path: Path, header: nib.Nifti1Header, stored: NDArray[np.generic]) -> None:
+def _block(
+    header: nib.Nifti1Header,
+    stored: NDArray[np.generic],
+    packed: bool,
+    extensions: Sequence[nib.nifti1.Nifti1Extension],
+) -> bytes:
+    """A whole file, little-endian as ``header`` and ``stored`` must be."""
+    beside = io.BytesIO()
+    nib.nifti1.Nifti1Extensions(extensions).write_to(beside, byteswap=sys.byteorder != "little")
     header["magic"] = header.single_magic
-    header["vox_offset"] = header.single_vox_offset
-    content = header.binaryblock + bytes(4) + stored.tobytes(order="F")
-    if path.name.lower().endswith(".gz"):
-        content = igzip.compress(content, _GZIP_LEVEL, mtime=0)
-    write_bytes(path, content)
+    header["vox_offset"] = header.single_vox_offset + len(beside.getvalue())
+    extended = bytes([1 if extensions else 0, 0, 0, 0])
+    content = header.binaryblock + extended + beside.getvalue() + stored.tobytes(order="F")
+    return bytes(igzip.compress(content, _GZIP_LEVEL, mtime=0) if packed else content)
 
 
 def _result_header(like: Volume, description: str, slope: float) -> nib.Nifti1Header:
@@ -132,25 +139,3 @@ def _plain_header(grid: Grid) -> nib.Nifti1Header:
     header.set_qform(grid.affine, code=1)
     header.set_sform(grid.affine, code=1)
     return header
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("xb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable; the file is already whole, so a system that cannot is forgiven."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _remove(part: Path) -> None:
-    with contextlib.suppress(OSError):
-        part.unlink(missing_ok=True)

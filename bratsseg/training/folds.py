@@ -9,9 +9,10 @@ from typing import Any
 
 from bratsseg.errors import CaseError, ConfigError
 from bratsseg.evaluation.agreement import bootstrap_ci
-from bratsseg.evaluation.folders import Evaluation, Unscored, read_label_map
-from bratsseg.evaluation.labelled import Labelled, find_predictions
+from bratsseg.evaluation.folders import Evaluation, Unscored
 from bratsseg.evaluation.scoring import CaseScores, score_case
+from bratsseg.results.labelmaps import LabelMapFile, find_label_maps
+from bratsseg.results.reading import read_label_map
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.reading import read_reference
@@ -64,20 +65,20 @@ def plan_folds(experiment: Experiment, runs: Path) -> list[Fold]:
 
 def score_out_of_fold(folds: list[Fold], predicted: Path) -> Evaluation:
     """Compare the label maps in ``predicted`` with the references of the cases that each fold held out."""
-    found = find_predictions(predicted)
+    maps, without = find_label_maps(predicted, "predictions").by_case()
     scores: dict[str, CaseScores] = {}
     unscored: list[Unscored] = []
     cases = {name: case for fold in folds for name, case in fold.held_out.items()}
     for name, case in sorted(cases.items()):
-        if name not in found.maps:
-            code, reason = found.without.get(name, ("no_prediction", "the reference has no prediction"))
+        if name not in maps:
+            code, reason = without.get(name, ("no_prediction", "the reference has no prediction"))
             unscored.append(Unscored(name, "no_prediction", code, reason))
             continue
         try:
-            scores[name] = _score(found.maps[name], case)
+            scores[name] = _score(maps[name], case)
         except CaseError as error:
             unscored.append(Unscored(name, "refused", error.code, str(error)))
-    dialects = tuple(sorted({item.dialect or "" for item in found.maps.values()}))
+    dialects = tuple(sorted({item.dialect or "" for item in maps.values()}))
     return Evaluation(scores, tuple(unscored), (), dialects, tuple(sorted({case.dialect for case in cases.values()})))
 
 
@@ -96,7 +97,7 @@ def _held_out(cases: CaseSet) -> dict[str, TrainingCase]:
     return {name: cases.cases[name] for name in cases.split.validation}
 
 
-def _score(ours: Labelled, case: TrainingCase) -> CaseScores:
+def _score(ours: LabelMapFile, case: TrainingCase) -> CaseScores:
     predicted, _ = read_label_map(ours, ours.dialect or "brats2023")
     if case.case.reference is None:
         raise CaseError(f"case {case.case.id}: has no reference")

@@ -126,7 +126,7 @@ def find_training_cases(config: DataConfig) -> tuple[list[TrainingCase], tuple[s
 
 def _cases_of(source: Source) -> tuple[list[tuple[Case, str]], list[str]]:
     from bratsseg.evaluation.convention import settle_dialects  # noqa: PLC0415 - synthetic training needs no scipy
-    from bratsseg.evaluation.labelled import LabelFolder, Labelled  # noqa: PLC0415
+    from bratsseg.results.labelmaps import references_of  # noqa: PLC0415
     from bratsseg.study.layout import find_cases  # noqa: PLC0415 - nor nibabel
 
     cases = find_cases(source.folder, source.layout)
@@ -142,8 +142,7 @@ def _cases_of(source: Source) -> tuple[list[tuple[Case, str]], list[str]]:
             f"{source.folder}: every case must have a label map to train on, {_some(bare)} has none; add it, "
             "or leave the case out with a layout"
         )
-    maps = {case.id: Labelled(case.id, case.reference, case.dialect) for case in fine if case.reference is not None}
-    dialects = settle_dialects(LabelFolder(source.folder, maps), source.dialect, "data.sources[].dialect")
+    dialects = settle_dialects(source.folder, references_of(fine), source.dialect, "data.sources[].dialect")
     notes = [f"case {case.id} is left out: {case.problems[0].message}" for case in broken]
     return [(case, dialects[case.id]) for case in fine], notes
 

@@ -10,10 +10,11 @@ import pytest
 
 from bratsseg.batch import BatchOptions, segment_folder
 from bratsseg.batch.by_hand import case_by_hand, common_name
-from bratsseg.batch.staging import Staging
-from bratsseg.batch.table import rebuild_table, records
 from bratsseg.errors import UsageError
 from bratsseg.inference import Segmenter
+from bratsseg.results.records import find_records
+from bratsseg.results.staging import Staging
+from bratsseg.results.table import rebuild_table
 from bratsseg.study.modality import Modality
 from tests.flows.conftest import case_names, segment, write_case, write_cases
 
@@ -83,10 +84,10 @@ def test_the_table_can_be_rebuilt_from_the_records_of_many_runs(tmp_path: Path) 
     (out / "notes").mkdir()
     (out / "notes" / "notes.json").write_text('{"of": "the user"}')
     with Staging(out) as staging:
-        rebuild_table(out, staging)
+        rebuild_table(staging)
     assert (out / "cases.csv").read_text() == before
     assert [row["case"] for row in csv.DictReader(before.splitlines())] == [case_names(3)[0], case_names(3)[2]]
-    assert len(list(records(out))) == 2
+    assert len(list(find_records(out))) == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names that are no text: only where the system allows them")

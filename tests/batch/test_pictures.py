@@ -15,9 +15,9 @@ from safetensors.torch import save
 from bratsseg.batch import BatchOptions, read_record, segment_folder
 from bratsseg.batch.folder import BatchSummary
 from bratsseg.evaluation.folders import evaluate_folders
-from bratsseg.evaluation.labelled import find_predictions
 from bratsseg.inference import Segmenter
 from bratsseg.network import UNetConfig, build_network
+from bratsseg.results.labelmaps import find_label_maps
 from bratsseg.study.reading import read_reference
 from bratsseg.study.regions import Region
 
@@ -122,7 +122,7 @@ def test_a_zip_as_downloaded_is_a_folder_of_studies(tmp_path: Path, model: Path)
 
 def test_masks_read_back_as_the_cases_label_map(tmp_path: Path, model: Path) -> None:
     run(write_lgg(tmp_path / "kaggle_3m"), tmp_path / "out", model)
-    found = find_predictions(tmp_path / "out").maps[CASE]
+    found = find_label_maps(tmp_path / "out").by_case()[0][CASE]
     assert found.dialect == "whole-tumour"
     volume = read_reference(found.path, CASE)
     assert volume.grid.shape == (*SIZE, 11)

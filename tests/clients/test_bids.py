@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bratsseg.exchange import add_bids, export_case
+from bratsseg.exchange import add_bids
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.regions import Region
-from tests.exchange.made import label_map, scan, write_result
+from tests.exchange.made import label_map, scan, write_export, write_result
 
 pytestmark = pytest.mark.client
 NAME = "bids-validator-deno"
@@ -41,7 +41,7 @@ def test_results_of_a_batch_pass_the_validator(tmp_path):
 
 def test_one_case_with_probabilities_passes_the_validator(tmp_path):
     probabilities = {region: label_map().region(region).astype(np.float32) for region in Region}
-    files = export_case(
+    files = write_export(
         label_map(), scan(), "P1", tmp_path, ["bids"], dialect=get_dialect("hd-glio"), probabilities=probabilities
     )
     assert len([file for file in files if "probseg" in file.name]) == 6

@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bratsseg.exchange import convert_folder, export_case
+from bratsseg.exchange import convert_folder
 from bratsseg.study.dialect import get_dialect
-from tests.exchange.made import affine, label_map, scan
+from tests.exchange.made import affine, label_map, scan, write_export
 
 pytestmark = pytest.mark.client
 picsl_c3d = pytest.importorskip("picsl_c3d", reason="picsl-c3d is not installed (pip install picsl-c3d)")
@@ -27,7 +27,7 @@ def c3d(command: str) -> str:
 @pytest.mark.parametrize("name", ["P1_seg.nii.gz", "P1.seg.nrrd"])
 @pytest.mark.parametrize("matrix", [affine(), affine(flips=(1, 1, 1)), np.diag([-1.0, -1.0, 1.0, 1.0])])
 def test_c3d_agrees_on_volumes_and_orientation(tmp_path, name, matrix):
-    export_case(label_map(matrix), scan(matrix), "P1", tmp_path, ["nifti", "slicer"], dialect=BRATS21)
+    write_export(label_map(matrix), scan(matrix), "P1", tmp_path, ["nifti", "slicer"], dialect=BRATS21)
     rows = [line.split() for line in c3d(f"{tmp_path / name} -dup -lstat").splitlines() if line.strip()[:1].isdigit()]
     found = {int(row[0]): (int(row[5]), float(row[6])) for row in rows}
     values = BRATS21.encode(label_map(matrix).regions)
@@ -42,7 +42,7 @@ def test_c3d_agrees_on_volumes_and_orientation(tmp_path, name, matrix):
 
 
 def test_a_label_map_that_c3d_wrote_as_metaimage_is_converted_on_its_grid(tmp_path):
-    export_case(label_map(), scan(), "P1", tmp_path, ["nifti"], dialect=BRATS21)
+    write_export(label_map(), scan(), "P1", tmp_path, ["nifti"], dialect=BRATS21)
     (tmp_path / "in").mkdir()
     c3d(f"{tmp_path / 'P1_seg.nii.gz'} -type uchar -o {tmp_path / 'in' / 'P1_seg.mha'}")
     convert_folder(tmp_path / "in", tmp_path / "out", source="brats2021", target="brats2023")

@@ -9,10 +9,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bratsseg.exchange import add_bids, convert_folder, export_case
+from bratsseg.exchange import add_bids, convert_folder
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.regions import Tissue
-from tests.exchange.made import affine, label_map, scan, voxel_to_ras, write_result
+from tests.exchange.made import affine, label_map, scan, voxel_to_ras, write_export, write_result
 
 pytestmark = pytest.mark.client
 BRATS21 = get_dialect("brats2021")
@@ -76,7 +76,7 @@ def test_one_voxel_has_one_label(tmp_path, reader, name):
         folder = tmp_path / str(number)
         folder.mkdir()
         formats = ["nifti", "slicer", "bids"]
-        export_case(label_map(matrix), scan(matrix), "P1", folder, formats, dialect=BRATS21)
+        write_export(label_map(matrix), scan(matrix), "P1", folder, formats, dialect=BRATS21)
         for voxel, tissue in VOXELS.items():
             expected = 0 if tissue is None else BRATS21.writes[tissue]
             assert reader(folder / name, voxel_to_ras(matrix, voxel)) == expected, (number, voxel)
@@ -84,7 +84,7 @@ def test_one_voxel_has_one_label(tmp_path, reader, name):
 
 def test_the_numbers_of_the_label_tables_mean_that_label(tmp_path):
     """ITK-SNAP's and Slicer's tables and BIDS' TSV name the value that stands in the voxel."""
-    export_case(label_map(), scan(), "P1", tmp_path, ["itksnap", "slicer", "bids"], dialect=BRATS21)
+    write_export(label_map(), scan(), "P1", tmp_path, ["itksnap", "slicer", "bids"], dialect=BRATS21)
     rows = (tmp_path / "P1_itksnap.txt").read_text().splitlines()
     snap = {int(row.split()[0]): row.split('"')[1] for row in rows if not row.startswith("#")}
     table = (tmp_path / "P1.ctbl").read_text().splitlines()[3:]

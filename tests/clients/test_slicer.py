@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bratsseg.exchange import export_case
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.regions import APPEARANCE, Region, Tissue
-from tests.exchange.made import affine, label_map, scan
+from tests.exchange.made import affine, label_map, scan, write_export
 
 pytestmark = pytest.mark.client
 slicerio = pytest.importorskip("slicerio", reason="slicerio is not installed (pip install slicerio)")
@@ -17,7 +16,7 @@ BRATS21 = get_dialect("brats2021")
 
 @pytest.mark.parametrize("matrix", [affine(), affine(flips=(1, 1, 1)), np.diag([-1.0, -1.0, 1.0, 1.0])])
 def test_slicer_reads_names_colours_values_terminology_and_geometry(tmp_path, matrix):
-    export_case(label_map(matrix), scan(matrix), "P1", tmp_path, ["slicer"], dialect=BRATS21)
+    write_export(label_map(matrix), scan(matrix), "P1", tmp_path, ["slicer"], dialect=BRATS21)
     read = slicerio.read_segmentation(str(tmp_path / "P1.seg.nrrd"))
     assert np.array_equal(read["voxels"], BRATS21.encode(label_map(matrix).regions))
     assert np.array_equal(np.diag([-1, -1, 1, 1]) @ read["ijkToLPS"], matrix)
@@ -33,7 +32,7 @@ def test_slicer_reads_names_colours_values_terminology_and_geometry(tmp_path, ma
 
 
 def test_slicer_extracts_one_segment_by_its_name(tmp_path):
-    export_case(label_map(), scan(), "P1", tmp_path, ["slicer"], dialect=BRATS21)
+    write_export(label_map(), scan(), "P1", tmp_path, ["slicer"], dialect=BRATS21)
     read = slicerio.read_segmentation(str(tmp_path / "P1.seg.nrrd"))
     name = APPEARANCE[Tissue.ENHANCING].name
     taken = slicerio.extract_segments(read, [(name, 1)])
@@ -43,7 +42,7 @@ def test_slicer_extracts_one_segment_by_its_name(tmp_path):
 def test_a_map_without_tumour_still_has_its_segments(tmp_path):
     empty = label_map()
     empty.regions[:] = False
-    export_case(empty, scan(), "P1", tmp_path, ["slicer"], dialect=BRATS21)
+    write_export(empty, scan(), "P1", tmp_path, ["slicer"], dialect=BRATS21)
     read = slicerio.read_segmentation(str(tmp_path / "P1.seg.nrrd"))
     assert len(read["segments"]) == 3
     assert not read["voxels"].any()

@@ -36,6 +36,7 @@ def save(path: Path, values: np.ndarray, affine: np.ndarray | None = AFFINE, dty
 def save_ours(root: Path, case: str, values: np.ndarray, dialect: str = "brats2023", **record: object) -> None:
     save(root / case / f"{case}_seg.nii.gz", values)
     facts = {"bratsseg": {"schema": 1}, "case": case, "status": "done", "dialect": dialect, "not_assessable": {}}
+    facts |= {"model": {"name": "m", "version": "1", "sha256": "0" * 64}}
     facts |= {"outputs": {f"{case}_seg.nii.gz": "hash"}} | record
     (root / case / f"{case}.json").write_text(json.dumps(facts))
 
@@ -243,7 +244,7 @@ def test_wrong_use(ours, truth, tmp_path):
     with pytest.raises(DialectError, match="'brats1999' is unknown"):
         evaluate_folders(ours, truth, reference_dialect="brats1999")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="must hold predictions"):
+    with pytest.raises(UsageError, match="must hold label maps"):
         evaluate_folders(tmp_path / "empty", truth)
 
 

@@ -12,6 +12,9 @@ import torch
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from bratsseg.exchange import export_case, labels_of
+from bratsseg.exchange.formats import Export, files_of
+from bratsseg.files import write_files
 from bratsseg.network import UNetConfig, build_network
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
@@ -112,6 +115,25 @@ def write_result(out: Path, case: str, dialect: str = "brats2023", **record: obj
     }
     (folder / f"{folder.name}.json").write_text(json.dumps(facts))
     return folder
+
+
+def write_export(label_map, like, name, folder, formats, *, dialect, probabilities=None, record=None) -> list[Path]:
+    """What ``export_case`` makes of a label map, with ``probabilities`` if any, on the disk below ``folder``."""
+    mark = f"bratsseg m 1 {dialect.name}"
+    if probabilities is None:
+        files = export_case(label_map, like, name, formats, dialect=dialect, description=mark, record=record)
+        return write_files(folder, files)
+    export = Export(
+        name=name,
+        stem=name.rpartition("/")[2],
+        values=dialect.encode(label_map.regions),
+        like=like,
+        labels=labels_of(dialect, label_map.assessable),
+        dialect=dialect.name,
+        description=mark,
+        probabilities=probabilities,
+    )
+    return write_files(folder, files_of(export, formats))
 
 
 def random_model(folder: Path, folds: int = 1) -> Path:

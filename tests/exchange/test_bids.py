@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from bratsseg.errors import CaseError, UsageError
-from bratsseg.exchange import add_bids, export_case
+from bratsseg.exchange import add_bids
 from bratsseg.exchange.bids import collisions, subject_of
+from bratsseg.results.record import CaseRecord
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.regions import Region
-from tests.exchange.made import label_map, scan, write_nifti, write_result
+from tests.exchange.made import label_map, scan, write_export, write_nifti, write_result
+from tests.report.results import make_record
 
 
 @pytest.mark.parametrize(
@@ -41,9 +43,9 @@ def test_cases_that_would_be_one_subject_are_named():
 
 
 def test_tables_and_sidecars_say_what_the_values_are(tmp_path):
-    record = {"model": {"name": "m", "version": "2"}, "not_assessable": {"ET": "needs T1ce"}, "warnings": []}
+    record = CaseRecord.model_validate(make_record("P1", not_assessable={"ET": "needs T1ce"}))
     shown = frozenset({Region.WT, Region.TC})
-    files = export_case(
+    files = write_export(
         label_map(assessable=shown), scan(), "P1", tmp_path, ["bids"], dialect=get_dialect("msd"), record=record
     )
     by_end = {file.name.partition("dseg")[2] or file.name: file for file in files}
@@ -96,5 +98,5 @@ def test_only_results_of_ours_can_be_made_a_data_set_in_place(tmp_path):
 
 
 def test_sessions_keep_their_folders(tmp_path):
-    files = export_case(label_map(), scan(), "sub-9_ses-b", tmp_path, ["bids"], dialect=get_dialect("brats2023"))
+    files = write_export(label_map(), scan(), "sub-9_ses-b", tmp_path, ["bids"], dialect=get_dialect("brats2023"))
     assert tmp_path / "bids/sub-9/ses-b/anat/sub-9_ses-b_space-orig_desc-tumour_dseg.nii.gz" in files

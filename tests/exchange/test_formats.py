@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from bratsseg.errors import GridMismatch, UsageError
-from bratsseg.exchange import FORMATS, add_label_table, export_case, labels_of, parse_formats
+from bratsseg.exchange import FORMATS, labels_of, parse_formats
+from bratsseg.exchange.nifti import named_label_map
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.reading import read_volume
 from bratsseg.study.regions import Region
-from bratsseg.study.writing import write_label_map
-from tests.exchange.made import affine, affines, label_map, scan
+from tests.exchange.made import affine, affines, label_map, scan, write_export
 
 BRATS21 = get_dialect("brats2021")
 
@@ -37,7 +37,7 @@ def test_a_case_is_written_in_every_format_and_only_inside_the_folder(tmp_path):
     folder = tmp_path / "room"
     folder.mkdir()
     probabilities = {Region.WT: label_map().region(Region.WT).astype(np.float32)}
-    files = export_case(label_map(), scan(), "site/P-1", folder, FORMATS, dialect=BRATS21, probabilities=probabilities)
+    files = write_export(label_map(), scan(), "site/P-1", folder, FORMATS, dialect=BRATS21, probabilities=probabilities)
     assert sorted(files) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert {file.relative_to(folder).as_posix() for file in files} == {
         "P-1_seg.nii.gz",
@@ -58,20 +58,20 @@ def test_equal_input_gives_equal_bytes(tmp_path):
     made = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        made.append(export_case(label_map(), scan(), "P1", tmp_path / name, FORMATS, dialect=BRATS21))
+        made.append(write_export(label_map(), scan(), "P1", tmp_path / name, FORMATS, dialect=BRATS21))
     assert [file.read_bytes() for file in made[0]] == [file.read_bytes() for file in made[1]]
 
 
 def test_a_label_map_on_another_grid_is_refused(tmp_path):
     with pytest.raises(GridMismatch, match=r"case P1.*5\.0 mm off"):
-        export_case(label_map(), scan(affine(origin=(16.0, -22.0, 33.0))), "P1", tmp_path, ["slicer"], dialect=BRATS21)
+        write_export(label_map(), scan(affine(origin=(16.0, -22.0, 33.0))), "P1", tmp_path, ["slicer"], dialect=BRATS21)
     assert not list(tmp_path.iterdir())
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(affines)
 def test_every_grid_comes_back_through_nrrd_and_nifti(tmp_path, matrix):
-    files = export_case(label_map(matrix), scan(matrix), "P1", tmp_path, ["nifti", "slicer"], dialect=BRATS21)
+    files = write_export(label_map(matrix), scan(matrix), "P1", tmp_path, ["nifti", "slicer"], dialect=BRATS21)
     values = BRATS21.encode(label_map(matrix).regions)
     nrrd = header_of(files[1])
     rows = [[float(part) for part in row.strip("()").split(",")] for row in nrrd["space directions"].split(" ")]
@@ -87,7 +87,7 @@ def test_every_grid_comes_back_through_nrrd_and_nifti(tmp_path, matrix):
 
 
 def test_the_extent_of_every_segment_is_the_whole_layer_because_slicer_cuts_it_to_the_first_one(tmp_path):
-    (nrrd, _) = export_case(label_map(), scan(), "P1", tmp_path, ["slicer"], dialect=BRATS21)
+    (nrrd, _) = write_export(label_map(), scan(), "P1", tmp_path, ["slicer"], dialect=BRATS21)
     header = header_of(nrrd)
     assert {header[f"Segment{n}_Extent"] for n in range(3)} == {"0 19 0 23 0 11"}
     assert header["Segmentation_ReferenceImageExtentOffset"] == "0 0 0"
@@ -100,7 +100,7 @@ def test_the_extent_of_every_segment_is_the_whole_layer_because_slicer_cuts_it_t
 
 
 def test_the_colour_table_has_one_word_a_name(tmp_path):
-    (_, table) = export_case(label_map(), scan(), "P1", tmp_path, ["slicer"], dialect=BRATS21)
+    (_, table) = write_export(label_map(), scan(), "P1", tmp_path, ["slicer"], dialect=BRATS21)
     assert table.read_text() == (
         "# Color table file P1.ctbl\n# 4 values\n0 Background 0 0 0 0\n1 Necrosis_and_non-enhancing_core 213 94 0 255\n"
         "2 Edema 86 180 233 255\n4 Enhancing_tumour 240 228 66 255\n"
@@ -108,7 +108,7 @@ def test_the_colour_table_has_one_word_a_name(tmp_path):
 
 
 def test_the_itksnap_file_is_what_itksnap_writes_itself(tmp_path):
-    (path,) = export_case(label_map(), scan(), "P1", tmp_path, ["itksnap"], dialect=BRATS21)
+    (path,) = write_export(label_map(), scan(), "P1", tmp_path, ["itksnap"], dialect=BRATS21)
     rule = "#" * 48
     assert path.read_bytes().decode().split("\n") == [
         rule,
@@ -142,8 +142,9 @@ def test_names_travel_inside_the_nifti_file(tmp_path, name, kind):
     header.set_sform(like.grid.affine, code=1)
     like = type(like)(like.voxels, like.grid, header=header)
     values = BRATS21.encode(label_map().regions)
-    write_label_map(tmp_path / name, values, like, "bratsseg")
-    add_label_table(tmp_path / name, labels_of(BRATS21))
+    packed = name.endswith(".gz")
+    content = named_label_map(values, like, "bratsseg", labels_of(BRATS21), owner=name, packed=packed)
+    (tmp_path / name).write_bytes(content)
     image = nib.load(tmp_path / name)
     assert np.array_equal(np.asarray(image.dataobj), values)
     assert np.allclose(image.affine, like.grid.affine, atol=1e-5)

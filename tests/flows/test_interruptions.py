@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bratsseg.study.record import hash_or_none
+from bratsseg.results.record import hash_or_none
 from tests.flows.conftest import child, hashes, record, segment, strays, write_cases, written_at
 
 PATIENCE_SECONDS = 300.0

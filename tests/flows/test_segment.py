@@ -167,7 +167,7 @@ def test_overwrite_computes_again(studies: Path, tmp_path: Path) -> None:
     assert hashes(out) == maps
 
 
-def test_probabilities_come_and_go(studies: Path, tmp_path: Path) -> None:
+def test_probabilities_come_and_stay(studies: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     segment(studies, out, "--probabilities")
     image = nib.load(out / FIRST / f"{FIRST}_prob_WT.nii.gz")
@@ -178,13 +178,22 @@ def test_probabilities_come_and_go(studies: Path, tmp_path: Path) -> None:
     assert 0.5 < values.max() <= 1
     assert f"{FIRST}_prob_WT.nii.gz" in record(out, FIRST)["outputs"]
     assert not list(out.glob("*/*_prob_TC*"))
+    before = written_at(out)
+    segment(studies, out)  # more is there than is asked for
+    assert written_at(out) == before
+
+
+def test_pages_and_formats_come_without_computing_and_stay(studies: Path, tmp_path: Path) -> None:
+    out, wanted = tmp_path / "out", tmp_path / "wanted"
     segment(studies, out)
-    assert strays(out) == []
-
-
-def test_pages_and_formats_of_other_programs_come_and_go(studies: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+    first = record(out, FIRST)
     assert segment(studies, out, "--report", "--formats", "slicer,itksnap,bids").code == 0
+    assert record(out, FIRST)["seconds"] == first["seconds"], "the case was computed again"
+    segment(studies, wanted, "--report", "--formats", "slicer,itksnap,bids")
+    for end in ("_seg.nii.gz", ".seg.nrrd", ".ctbl", "_itksnap.txt"):
+        added, made = (folder / FIRST / f"{FIRST}{end}" for folder in (out, wanted))
+        assert added.read_bytes() == made.read_bytes(), end
+    assert record(out, FIRST)["outputs"] == record(wanted, FIRST)["outputs"]
     beside = {path.name.removeprefix(FIRST) for path in (out / FIRST).iterdir()}
     assert {"_report.html", "_report.pdf", "_report.png", ".seg.nrrd", ".ctbl", "_itksnap.txt"} <= beside
     assert f"{FIRST}_report.html" in (out / "index.html").read_text()
@@ -193,7 +202,7 @@ def test_pages_and_formats_of_other_programs_come_and_go(studies: Path, tmp_path
     segment(studies, out, "--report", "--formats", "slicer,itksnap,bids")
     assert written_at(out)[FIRST] == before
     segment(studies, out)
-    assert {path.name.removeprefix(FIRST) for path in (out / FIRST).iterdir()} == {".json", "_seg.nii.gz"}
+    assert written_at(out)[FIRST] == before
     assert segment(studies, tmp_path / "other", "--formats", "dicom").code == 2
 
 

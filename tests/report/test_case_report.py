@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bratsseg.errors import CaseError
-from bratsseg.report import wording
+from bratsseg.report import phrases
 from bratsseg.report.case_facts import gather
 from bratsseg.report.case_report import case_page
 from bratsseg.report.picture import case_png, mosaic
-from bratsseg.report.run import SUFFIXES, build_reports, report_case
+from bratsseg.report.run import build_reports, report_case
 from bratsseg.report.sheet import case_pdf
+from bratsseg.results.filenames import REPORT
+from bratsseg.results.record import CaseRecord
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality
-from bratsseg.study.record import parse_record
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study, Volume
 from tests.report.results import SHAPE, head, make_record, picture_study, tumour, write_result
@@ -63,8 +63,7 @@ class _Reader(HTMLParser):
 
 
 def page_of(study: Study | None, label_map: LabelMap, **changes: object) -> _Reader:
-    result = parse_record(make_record(str(changes.pop("case", "case-1")), **changes))
-    assert result is not None
+    result = CaseRecord.model_validate(make_record(str(changes.pop("case", "case-1")), **changes))
     return _Reader(case_page(gather(result, label_map, study)))
 
 
@@ -78,7 +77,7 @@ def test_the_page_says_what_was_measured() -> None:
     assert "Whole tumour 11.4 mL, 1 lesion, left" in page.text
     assert "default 1.0" in page.text
     assert "ab" * 32 in page.text
-    assert wording.RESEARCH_USE in page.text
+    assert phrases.RESEARCH_USE in page.text
     assert "RANO" in page.text
     for modality in Modality:
         assert f"{modality.label}, axial, slice 23 of 44" in page.text
@@ -118,13 +117,14 @@ def test_a_dialect_that_cannot_store_a_region_says_so() -> None:
 
 def test_a_picture_gets_neither_mm_nor_ml() -> None:
     study, label_map = picture_study()
-    result = parse_record(make_record("slice", facts={"brain_ml": None, "pass": "whole"}, not_assessable=NEEDS))
-    assert result is not None
+    result = CaseRecord.model_validate(
+        make_record("slice", facts={"brain_ml": None, "pass": "whole"}, not_assessable=NEEDS)
+    )
     facts = gather(result, label_map, study)
     text = _Reader(case_page(facts)).text
     assert not re.search(r"\bm[lm]\b|mm²|cm", text, re.IGNORECASE)
     assert "left" not in text.replace("right", "").lower()
-    assert wording.NO_SIZE in text
+    assert phrases.NO_SIZE in text
     assert "1,419 pixels" in text
     assert len(facts.gallery.rows) == 1
     assert case_pdf(facts, mosaic(facts.gallery)).startswith(b"%PDF")
@@ -137,8 +137,7 @@ def test_a_hostile_name_stays_a_name(name: str) -> None:
     page = page_of(study, map_on(study), case=name, warnings=[name], inputs=inputs, not_assessable={"ET": name})
     assert page.words.count(name) >= 2  # heading and warning: as text
     assert not {"script", "b-", "iframe"} & set(page.tags)
-    result = parse_record(make_record(name, warnings=[name] * 30, inputs=inputs))
-    assert result is not None
+    result = CaseRecord.model_validate(make_record(name, warnings=[name] * 30, inputs=inputs))
     facts = gather(result, map_on(study), study)
     assert case_pdf(facts, None).count(b"/Type /Page\n") == 1
     assert Image.open(io.BytesIO(case_png(facts, None))).width > 900
@@ -147,7 +146,7 @@ def test_a_hostile_name_stays_a_name(name: str) -> None:
 @pytest.mark.parametrize("regions", [tumour(), tumour(radii=(7, 0, 0)), tumour(radii=(0, 0, 0))])
 def test_no_kind_and_no_judgement_is_ever_named(regions: np.ndarray) -> None:
     study = head()
-    text = page_of(study, map_on(study, regions)).text.replace(wording.RESEARCH_USE, "")
+    text = page_of(study, map_on(study, regions)).text.replace(phrases.RESEARCH_USE, "")
     for word in ("type", "grade", "diagnos", "malign", "benign", "glioma", "cancer", "stage", "positive", "negative"):
         assert word not in text.lower(), word
 
@@ -165,8 +164,7 @@ def test_thick_slices_have_their_volume_and_diameters() -> None:
 
 def test_equal_facts_give_equal_files() -> None:
     study = head()
-    result = parse_record(make_record("case-1"))
-    assert result is not None
+    result = CaseRecord.model_validate(make_record("case-1"))
     made = []
     for _ in range(2):
         facts = gather(result, map_on(study), study)
@@ -177,16 +175,15 @@ def test_equal_facts_give_equal_files() -> None:
 
 def test_rebuilding_gives_what_segmenting_wrote(tmp_path: Path) -> None:
     study, regions = head(), tumour()
-    out, scans, room = tmp_path / "out", tmp_path / "in", tmp_path / "room"
+    out, scans = tmp_path / "out", tmp_path / "in"
     folder = write_result(out, "BraTS-GLI-00001-000", study, regions, scans, warnings=["T2: odd"])
-    record = json.loads((folder / "BraTS-GLI-00001-000.json").read_text())
-    room.mkdir()
-    files = report_case(study, map_on(study, regions), record, room)
-    assert [file.name.removeprefix("BraTS-GLI-00001-000") for file in files] == list(SUFFIXES)
+    record = CaseRecord.model_validate_json((folder / "BraTS-GLI-00001-000.json").read_bytes())
+    files = report_case(study, map_on(study, regions), record).files
+    assert [name.removeprefix("BraTS-GLI-00001-000") for name in files] == list(REPORT)
     built = build_reports(out, scans)
     assert (built.reports, built.failed) == (1, {})
-    for file in files:
-        assert (folder / file.name).read_bytes() == file.read_bytes(), file.name
+    for name, content in files.items():
+        assert (folder / name).read_bytes() == content, name
     assert not list(out.rglob(".*"))
 
 
@@ -234,7 +231,7 @@ def test_a_label_map_changed_by_hand_is_measured_and_flagged(tmp_path: Path) -> 
     (other / "one_seg.nii.gz").replace(folder / "one_seg.nii.gz")
     build_reports(tmp_path)
     text = _Reader((folder / "one_report.html").read_text()).text
-    assert "changed after it was made" in text
+    assert "one_seg.nii.gz was changed by hand" in text
     assert "24.6 mL" in text
 
 
@@ -260,8 +257,3 @@ def test_a_scan_on_its_own_grid_is_shown_too() -> None:
     )
     page = page_of(study, LabelMap(tumour(), study.volumes[Modality.T1C].grid, frozenset({Region.WT})))
     assert "FLAIR, axial" in page.text
-
-
-def test_a_report_needs_a_record(tmp_path: Path) -> None:
-    with pytest.raises(CaseError, match="record"):
-        report_case(head(), map_on(head()), {"case": "one"}, tmp_path)

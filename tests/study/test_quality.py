@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bratsseg.results.record import CaseRecord
 from bratsseg.study.quality import REVIEW_BELOW, Answer, RegionQuality, quality_flags, review_first
-from bratsseg.study.record import parse_record
 from bratsseg.study.regions import Region
 from tests.report.results import make_record
 
@@ -24,7 +24,7 @@ def test_a_case_is_reviewed_first_when_little_is_expected_of_its_whole_tumour(di
 
 
 def test_a_record_without_figures_says_nothing():
-    record = parse_record(make_record("anna"))
+    record = CaseRecord.model_validate(make_record("anna"))
     assert record is not None
     assert not review_first(record.quality)
     assert quality_flags(record.quality) == ()
@@ -32,7 +32,7 @@ def test_a_record_without_figures_says_nothing():
 
 def test_a_record_of_a_later_version_is_still_understood():
     later = {"WT": {"answer": "found", "predicted_dice": 0.9, "surface_dice": 0.8}}
-    record = parse_record(make_record("anna", quality=later))
+    record = CaseRecord.model_validate(make_record("anna", quality=later))
     assert record is not None
     assert record.quality[Region.WT].predicted_dice == 0.9
 

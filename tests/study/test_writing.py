@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from bratsseg.errors import GridMismatch, WriteError
+from bratsseg.files import write_json, write_text
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.grid import Grid
 from bratsseg.study.layout import find_cases
 from bratsseg.study.reading import GeometryPolicy, read_volume
 from bratsseg.study.volume import Volume
-from bratsseg.study.writing import write_json, write_label_map, write_probability, write_text
+from bratsseg.study.writing import write_label_map, write_probability
 from tests.study.scans import LPS, SHAPE, image, oblique, put, save
 from tests.study.test_reading import ODD, SHEARED, SHIFTED
 
@@ -114,7 +115,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
         raise failure
 
     if stage == "write":
-        monkeypatch.setattr("bratsseg.study.writing._write_synced", fail)
+        monkeypatch.setattr(Path, "write_bytes", fail)
     else:
         monkeypatch.setattr(*((os, "fsync", fail) if stage == "fsync" else (Path, "replace", fail)))
     with pytest.raises(WriteError if isinstance(failure, OSError) else KeyboardInterrupt):
@@ -164,7 +165,7 @@ def test_text_is_utf8_and_the_file_is_as_readable_as_any_other(tmp_path: Path) -
 
 def test_what_a_killed_write_leaves_is_no_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "pat", "flair.nii.gz")
-    monkeypatch.setattr("bratsseg.study.writing._remove", lambda _: None)
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(5, "killed")))
     with pytest.raises(WriteError):
         write_label_map(tmp_path / "pat" / "t1ce.nii.gz", LABELS, source(tmp_path / "x" / "flair.nii.gz"), "bratsseg")

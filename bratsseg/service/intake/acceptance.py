@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from bratsseg.files import GZIP_MAGIC
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import note
 from bratsseg.service.context import Context
@@ -179,7 +180,7 @@ def _keep(role: str, path: Path, room: Path) -> StudyFile:
 
 def _keep_packed(path: Path, kept: Path) -> None:
     with path.open("rb") as source:
-        packed = source.read(2) == b"\x1f\x8b"
+        packed = source.read(2) == GZIP_MAGIC
         source.seek(0)
         if packed:
             with kept.open("xb") as target:

@@ -10,6 +10,7 @@ from pathlib import Path
 from isal import igzip
 
 from bratsseg.errors import CaseError
+from bratsseg.files import GZIP_MAGIC
 from bratsseg.service.refusal import Refusal, of_error
 from bratsseg.service.settings import Limits
 from bratsseg.study.brain import find_brain
@@ -104,7 +105,7 @@ def _refuse_too_large(path: Path, name: str, header: Header, most: int) -> None:
 
 def _unpacks_to_more(path: Path, most: int) -> bool:
     with path.open("rb") as raw:
-        if raw.read(2) != b"\x1f\x8b":
+        if raw.read(2) != GZIP_MAGIC:
             return False
         raw.seek(0)
         try:

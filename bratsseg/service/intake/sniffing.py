@@ -6,9 +6,9 @@ import zlib
 from enum import StrEnum
 from pathlib import Path
 
+from bratsseg.files import GZIP_MAGIC
 from bratsseg.service.refusal import Refusal
 
-_GZIP = b"\x1f\x8b"
 _SUFFIXES = {
     ".nii": "NIfTI",
     ".nii.gz": "NIfTI",
@@ -63,7 +63,7 @@ def sniff(path: Path, name: str) -> Kind:
 
 
 def _kind_of(start: bytes) -> Kind | None:
-    if start[:2] == _GZIP:
+    if start[:2] == GZIP_MAGIC:
         return Kind.NIFTI if _is_nifti(_gunzipped(start)) else None
     if _is_nifti(start):
         return Kind.NIFTI

@@ -9,8 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from bratsseg import __version__
-from bratsseg.report import wording
+from bratsseg import __version__, wording
+from bratsseg.report import phrases
 from bratsseg.service.accounts.roles import Role
 from bratsseg.service.assets import has_asset
 
@@ -42,5 +42,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(wording=wording, Role=Role, version=__version__, has_asset=has_asset)
+    environment.globals.update(wording=wording, phrases=phrases, Role=Role, version=__version__, has_asset=has_asset)
     return environment

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from isal import igzip
-
 from bratsseg.errors import UsageError
-from bratsseg.study.layout.roles import PICTURE_SUFFIXES, SUFFIXES, stem_of
+from bratsseg.study.layout.roles import PICTURE_SUFFIXES, SUFFIXES
+from bratsseg.study.mark import not_ours
 from bratsseg.study.stack import names_in
 
 _SKIPPED_FOLDERS = {"__macosx", "thumbnails", "thumbs"}
-_MARK = b"bratsseg"
-_DESCRIP = {348: slice(148, 228), 540: slice(240, 320)}  # NIfTI-1, NIfTI-2
-_MOST_RECORD_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -47,8 +42,11 @@ class Listing:
         return path.relative_to(self.root).as_posix()
 
 
-def list_images(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Listing:
-    """Walk ``root`` for files that end so; ``UsageError`` when it is not a readable folder."""
+def list_images(root: Path, suffixes: tuple[str, ...] = SUFFIXES, *, ours: bool = False) -> Listing:
+    """Walk ``root`` for files that end so; ``UsageError`` when it is not a readable folder.
+
+    With ``ours`` results of ours are listed too.
+    """
     if not root.is_dir():
         raise UsageError(f"{root}: must be a folder, {'is a file' if root.exists() else 'does not exist'}")
     folders: dict[Path, tuple[Path, ...]] = {}
@@ -68,7 +66,7 @@ def list_images(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Listing:
         waiting.extend(below)
         if files:
             folders[folder] = files
-    kept = {folder: tuple(_not_ours(folder, folders[folder])) for folder in sorted(folders)}
+    kept = {folder: folders[folder] if ours else tuple(not_ours(folder, folders[folder])) for folder in sorted(folders)}
     left = {folder: files for folder, files in kept.items() if files}
     return Listing(root, left, tuple(sorted(unreadable)), ours=kept != folders)
 
@@ -109,39 +107,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
-
-
-def _not_ours(folder: Path, files: tuple[Path, ...]) -> Iterator[Path]:
-    """Files that neither a record of ours lists as outputs nor carry our mark in their header."""
-    outputs = _recorded_outputs(folder)
-    for file in files:
-        stem = stem_of(file)
-        may_be_ours = stem.endswith(("_seg", "_dseg")) or "_prob_" in stem
-        if file.name not in outputs and not (may_be_ours and _carries_mark(file)):
-            yield file
-
-
-def _recorded_outputs(folder: Path) -> set[str]:
-    record = folder / f"{folder.name}.json"
-    try:
-        if record.stat().st_size > _MOST_RECORD_BYTES:
-            return set()
-        facts = json.loads(record.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return set()
-    if not isinstance(facts, dict) or "bratsseg" not in facts:
-        return set()
-    outputs = facts.get("outputs")
-    return {str(name) for name in outputs} if isinstance(outputs, dict | list) else set()
-
-
-def _carries_mark(file: Path) -> bool:
-    try:
-        with file.open("rb") as raw:
-            block = raw.read(2)
-            raw.seek(0)
-            block = igzip.open(raw, "rb").read(540) if block == b"\x1f\x8b" else raw.read(540)
-    except (OSError, EOFError, igzip.isal_zlib.error):
-        return False
-    size = int.from_bytes(block[:4], "little")
-    return size in _DESCRIP and block[_DESCRIP[size]].startswith(_MARK)

@@ -19,12 +19,12 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from bratsseg.errors import ContentError, ReadError
+from bratsseg.files import GZIP_MAGIC
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.grid import Grid
 from bratsseg.study.reading.geometry import GeometryPolicy, choose_affine
 from bratsseg.study.reading.header import Header, check_channel, check_type, split_shape
 
-GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
 _DEFLATE_LIMIT = 1100  # deflate shrinks at most 1032 times
 

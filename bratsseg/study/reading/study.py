@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bratsseg.errors import BratssegError, CaseError, ReadError
+from bratsseg.files import GZIP_MAGIC
 from bratsseg.study.case import Case, Problem, VolumeSource
 from bratsseg.study.reading import itk, nifti, picture
 from bratsseg.study.reading.geometry import GeometryPolicy
@@ -123,6 +124,6 @@ def _format_of(path: Path, owner: str) -> Format:
         return itk
     if start.startswith(picture.MAGIC):
         return picture
-    if path.suffix.lower() in (".mha", ".mhd") and not start.startswith(nifti.GZIP_MAGIC) and start:
+    if path.suffix.lower() in (".mha", ".mhd") and not start.startswith(GZIP_MAGIC) and start:
         return itk
     return nifti

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bratsseg.batch.staging import PREFIX, Staging
 from bratsseg.errors import UsageError
+from bratsseg.results.staging import PREFIX, Staging
 
 
 def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from bratsseg.batch import BatchOptions, segment_cases
-from bratsseg.batch.commit import Fingerprint, is_done
 from bratsseg.batch.folder import choose_cases
 from bratsseg.batch.names import Names
+from bratsseg.batch.resume import Fingerprint, is_done
 from bratsseg.inference import Segmenter
-from bratsseg.study.record import hash_or_none, read_record, record_path
+from bratsseg.results.record import hash_or_none, read_record, record_path
 from tests.flows.conftest import FORKS, case_names, hashes, segment, strays, write_case, write_cases, written_at
 
 NAME = case_names(1)[0]
@@ -28,13 +28,13 @@ def test_done_means_same_inputs_same_model_same_options_and_outputs_in_place(tmp
     options, segmenter = BatchOptions(), Segmenter.load("flair-threshold", "cpu")
     cases, names = choose_cases(studies, out, options), Names(studies)
     same = Fingerprint(segmenter.folder.sha256, options.result_relevant())
-    assert not is_done(cases[0], out, same, names)
+    assert not is_done(cases[0], out, same, names, options)
     segment_cases(cases, studies, out, options, segmenter)
-    assert is_done(cases[0], out, same, names)
-    assert not is_done(cases[0], out, Fingerprint("other", same.options), names)
-    assert not is_done(cases[0], out, Fingerprint(same.model_sha256, same.options | {"dialect": "msd"}), names)
+    assert is_done(cases[0], out, same, names, options)
+    assert not is_done(cases[0], out, Fingerprint("other", same.options), names, options)
+    assert not is_done(cases[0], out, Fingerprint(same.model_sha256, same.options | {"dialect": "msd"}), names, options)
     write_case(studies, NAME, seed=5)
-    assert not is_done(cases[0], out, same, names)
+    assert not is_done(cases[0], out, same, names, options)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"bratsseg": {"schema": 1}}', '{"case": "x"}'])

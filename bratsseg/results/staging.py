@@ -1,8 +1,11 @@
-"""A private folder inside OUT where results lie until they are whole.
+"""A private folder inside OUT where results lie until they are whole, and from which they take their place.
 
 Every process that writes into OUT makes one, holds a lock on it while it lives, and removes it at the end. A folder
 whose lock nobody holds was left by a killed run and is removed by the next one. Where folders cannot be locked
 (Windows, some network file systems), a folder counts as left behind once it is a day old.
+
+Where two folders cannot change places in one step, the old result lies in staging for a moment under the path that it
+had. A run killed in that moment left it there, and the next run puts it back before it removes anything.
 """
 
 from __future__ import annotations
@@ -11,12 +14,14 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 from bratsseg.errors import UsageError
+from bratsseg.files import sync_folder
+from bratsseg.results.swap import exchange
 
 try:
     import fcntl
@@ -24,6 +29,7 @@ except ImportError:  # pragma: no cover - Windows
     fcntl = None  # type: ignore[assignment]
 
 PREFIX = ".bratsseg-run-"
+_WAS = "was"
 _OLD_SECONDS = 24 * 3600.0
 
 
@@ -72,6 +78,28 @@ class Staging:
             if lock is not None:
                 os.close(lock)
 
+    def put_in_place(self, fresh: Path, target: Path, known: Collection[str] = ()) -> None:
+        """Let the folder ``fresh``, which lies in a room, take the place of ``target``; ``OSError`` changes nothing.
+
+        What a person put into ``target`` since its ``known`` files were given to ``fresh`` is added to it.
+        """
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            fresh.rename(target)
+        elif exchange(fresh, target):
+            _add_late(fresh, target, known)
+        else:
+            was = fresh.parent / _WAS / target.relative_to(self.out)
+            was.parent.mkdir(parents=True)
+            target.rename(was)
+            try:
+                fresh.rename(target)
+            except BaseException:
+                was.rename(target)
+                raise
+            _add_late(was, target, known)
+        sync_folder(target.parent)
+
     def _make(self) -> bool:
         """Make the folder and lock it; False when another process took it for a stale one in between."""
         self._folder = self.out / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
@@ -85,6 +113,23 @@ class Staging:
         if self._lock is not None:
             os.close(self._lock)
         return False
+
+
+def _add_late(old: Path, target: Path, known: Collection[str]) -> None:
+    for entry in old.iterdir():
+        if entry.name not in known and not (target / entry.name).exists():
+            entry.rename(target / entry.name)
+
+
+def _put_back(folder: Path, out: Path) -> None:
+    """Give results whose place is empty their place again; deeper ones first, which lie in their own rooms."""
+    for was in folder.glob(f"*/{_WAS}"):
+        for place, _, files in os.walk(was, topdown=False):
+            old = Path(place)
+            target = out / old.relative_to(was)
+            if f"{old.name}.json" in files and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                old.rename(target)
 
 
 def remove_stale(out: Path) -> None:
@@ -101,6 +146,7 @@ def _remove_if_stale(folder: Path) -> None:
         return
     try:
         if lock is not None or time.time() - folder.stat().st_mtime > _OLD_SECONDS:
+            _put_back(folder, folder.parent)
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         if lock is not None:

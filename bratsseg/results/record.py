@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +9,9 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from bratsseg.config import Config
 from bratsseg.errors import ReadError
+from bratsseg.results.filenames import LABELS, stem_of_case
 from bratsseg.study.dialect import get_dialect
+from bratsseg.study.mark import MOST_RECORD_BYTES, record_beside
 from bratsseg.study.quality import RegionQuality
 from bratsseg.study.regions import Region
 from bratsseg.study.stack import hash_of
@@ -86,6 +87,9 @@ class CaseRecord(Config):
     """By stage."""
     reference_modality: str | None = None
     """The scan whose grid the outputs share."""
+    edited: dict[str, str] = Field(default_factory=dict)
+    """Outputs that a person changed: the SHA-256 of each as it was when the record last spoke of it. Volumes and
+    reports are made from these files; ``outputs`` keeps the hashes of what was computed."""
     masks: str = ""
     """Of pictures: what the masks beside the record are called; ``*`` stands for the number of the slice."""
     facts: dict[str, Any] = Field(default_factory=dict)
@@ -94,12 +98,12 @@ class CaseRecord(Config):
     @property
     def stem(self) -> str:
         """What the case's files are called."""
-        return self.case.rpartition("/")[2]
+        return stem_of_case(self.case)
 
     @property
     def label_file(self) -> str:
         """Name of the label map beside the record, or the pattern of its masks (see ``study.stack``)."""
-        return self.masks or f"{self.stem}_seg.nii.gz"
+        return self.masks or f"{self.stem}{LABELS}"
 
     def unanswered(self) -> dict[Region, str]:
         """Regions that the label map cannot show, with the reason."""
@@ -112,23 +116,16 @@ class CaseRecord(Config):
 
 def record_path(out: Path, name: str) -> Path:
     """Where the record of the case called ``name`` lies."""
-    folder = out.joinpath(*name.split("/"))
-    return folder / f"{folder.name}.json"
+    return record_beside(out.joinpath(*name.split("/")))
 
 
 def read_record(path: Path) -> CaseRecord | None:
     """The record at ``path``, or None when there is none that this version understands."""
     try:
+        if path.stat().st_size > MOST_RECORD_BYTES:
+            return None
         return _understood(CaseRecord.model_validate_json(path.read_bytes()))
     except (OSError, ValidationError, RecursionError):
-        return None
-
-
-def parse_record(values: Mapping[str, Any]) -> CaseRecord | None:
-    """Plain values as a record, or None when they are none that this version understands."""
-    try:
-        return _understood(CaseRecord.model_validate(values))
-    except ValidationError:
         return None
 
 

@@ -1,10 +1,11 @@
-"""How numbers and answers are worded, the same on pages, pictures and sheets."""
+"""What is said of regions, sides and whole results, the same on pages, pictures and sheets."""
 
 from __future__ import annotations
 
 from bratsseg.report.measures import LESION_ML, Location, Measures, RegionMeasures, Side
 from bratsseg.study.quality import ModalityDrop
 from bratsseg.study.regions import APPEARANCE, Region
+from bratsseg.wording import NOTHING, counted, figure, ml
 
 RESEARCH_USE = (
     "For research use only. Not a medical device: it makes no diagnosis and names no tumour type or grade. "
@@ -12,40 +13,6 @@ RESEARCH_USE = (
 )
 NO_SIZE = "The scan is a picture: its pixels have no known size or direction, so no volume, length or side is given."
 NONE_FOUND, NOT_ASSESSABLE = "none found", "not assessable"
-NOTHING = "–"
-
-
-def ml(volume: float | None) -> str:
-    """A volume: "0.04 mL", "3.7 mL", "124 mL"."""
-    return NOTHING if volume is None else f"{_short(volume)} mL"
-
-
-def mm(length: float | None) -> str:
-    """A length to a tenth."""
-    return NOTHING if length is None else f"{length:.1f} mm"
-
-
-def mm2(area: float | None) -> str:
-    """An area to a whole number."""
-    return NOTHING if area is None else f"{area:,.0f} mm²"
-
-
-def change_ml(change: float) -> str:
-    """A difference of volumes with its sign."""
-    return f"{'+' if change >= 0 else '−'}{_short(abs(change))} mL"
-
-
-def change_percent(now: float, before: float) -> str:
-    """A relative change with its sign; from nothing there is none."""
-    if before <= 0:
-        return NOTHING
-    change = 100 * (now / before - 1)
-    return f"{'+' if change >= 0 else '−'}{abs(change):.0f} %"
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """ "1 lesion", "3 lesions"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def answer(found: RegionMeasures) -> str:
@@ -55,11 +22,6 @@ def answer(found: RegionMeasures) -> str:
     if not found.found:
         return NONE_FOUND
     return ml(found.volume_ml) if found.volume_ml is not None else counted(found.voxels or 0, "pixel")
-
-
-def figure(value: float | None) -> str:
-    """A figure between 0 and 1: "0.87"."""
-    return NOTHING if value is None else f"{value:.2f}"
 
 
 def drop(found: ModalityDrop | None) -> str:
@@ -103,7 +65,3 @@ def headline(measures: Measures) -> str:
     if measures.location is not None and measures.location.side is not None:
         parts.append(side(measures.location))
     return ", ".join(parts)
-
-
-def _short(number: float) -> str:
-    return f"{number:.2f}" if number < 1 else f"{number:.1f}" if number < 100 else f"{number:,.0f}"
