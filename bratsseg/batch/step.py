@@ -19,7 +19,7 @@ from bratsseg.batch.inputs import describe_inputs
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.staging import Staging
-from bratsseg.errors import CaseError, WriteError
+from bratsseg.errors import CaseError, Code, WriteError
 from bratsseg.exchange import add_label_table, export_case, labels_of
 from bratsseg.exchange.pictures import DIALECT as PICTURE_DIALECT
 from bratsseg.exchange.pictures import HEAT, MASK, mask_pattern, slice_names, write_heat, write_masks
@@ -28,7 +28,6 @@ from bratsseg.study.case import Case, Problem
 from bratsseg.study.checks import inspect
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.reading import read_study
-from bratsseg.study.reading.study import error_of
 from bratsseg.study.record import (
     CaseRecord,
     InputFile,
@@ -274,9 +273,9 @@ class Steps:
         except CaseError as error:
             self._settle(work, "refused", error.code, error)
         except Exception as error:  # one strange case must not stop a batch over night
-            self._settle(work, "failed", "failed", error)
+            self._settle(work, "failed", Code.FAILED, error)
 
-    def _settle(self, work: Work, status: Status, code: str, error: Exception) -> None:
+    def _settle(self, work: Work, status: Status, code: Code, error: Exception) -> None:
         work.prepared = work.raw = work.raw_without = None
         reason = str(error) if isinstance(error, CaseError) else f"{type(error).__name__}: {error}".rstrip(": ")
         work.record = self._describe(work, status, None, {}, code=code, reason=reason, stage=work.at)
@@ -306,7 +305,7 @@ def package_versions() -> dict[str, str]:
 def _raise_first_fatal(case: Case, problems: Iterable[Problem]) -> None:
     for problem in problems:
         if problem.fatal:
-            raise error_of(case.id, problem)
+            raise problem.error_in(case.id)
 
 
 def _same_refusal(before: CaseRecord | None, now: CaseRecord) -> bool:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from bratsseg.errors import CaseError, UsageError
+from bratsseg.errors import CaseError, Code, UsageError
 from bratsseg.evaluation.convention import read_labels, settle_dialects
 from bratsseg.evaluation.labelled import Labelled, find_predictions, find_references
 from bratsseg.evaluation.lesion_rules import LesionRules
@@ -171,9 +171,9 @@ def _lies_nowhere(volume: Volume) -> bool:
 
 def _unpaired(ours: set[str], theirs: set[str]) -> Iterable[Unscored]:
     for case in theirs - ours:
-        yield Unscored(case, "no_prediction", "no_prediction", "the reference has no prediction")
+        yield Unscored(case, "no_prediction", Code.NO_PREDICTION, "the reference has no prediction")
     for case in ours - theirs:
-        yield Unscored(case, "no_reference", "no_reference", "the prediction has no reference")
+        yield Unscored(case, "no_reference", Code.NO_REFERENCE, "the prediction has no reference")
 
 
 def _some(maps: dict[str, Labelled]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg.errors import CaseError
+from bratsseg.errors import CaseError, ContentError, GeometryError, GridMismatch, ModalityMissing
 from bratsseg.study.case import Case, Problem, VolumeSource
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
@@ -49,7 +49,7 @@ def check_case(case: Case, policy: GeometryPolicy | None = None) -> CaseCheck:
     if case.mask is not None and (mask := _header(VolumeSource(case.mask), "brain mask", policy, problems)):
         grids["brain mask"] = mask.grid
     if not case.sources and not problems:
-        problems.append(Problem("modality_missing", "no scan was found"))
+        problems.append(Problem(ModalityMissing, "no scan was found"))
     return CaseCheck(case, headers, (*problems, *_grid_problems(grids)))
 
 
@@ -106,7 +106,7 @@ def _unique(flat: NDArray[np.generic]) -> NDArray[np.generic]:
 def _grid_problems(grids: dict[str, Grid]) -> list[Problem]:
     names = list(grids)
     return [
-        Problem("grids_differ", f"{name}: grid must be that of {names[0]}, {_difference(grids[name], grids[names[0]])}")
+        Problem(GridMismatch, f"{name}: grid must be that of {names[0]}, {_difference(grids[name], grids[names[0]])}")
         for name in names[1:]
         if not grids[name].same_as(grids[names[0]])
     ]
@@ -130,18 +130,18 @@ def _extent_problems(name: str, grid: Grid) -> list[Problem]:
         return []
     shown = " x ".join(f"{extent:.4g}" for extent in extents)
     text = f"{name}: the scan covers {shown} mm, which is no head; are the voxel sizes or units in the header right?"
-    return [Problem("geometry_invalid", text, fatal=False)]
+    return [Problem(GeometryError, text, fatal=False)]
 
 
 def _header(source: VolumeSource, name: str, policy: GeometryPolicy, problems: list[Problem]) -> Header | None:
     try:
         header = read_header(source, name, policy)
     except CaseError as error:
-        problems.append(Problem(error.code, str(error)))
+        problems.append(Problem(type(error), str(error)))
         return None
-    problems.extend(Problem("geometry_invalid", f"{name}: {note}", fatal=False) for note in header.notes)
+    problems.extend(Problem(GeometryError, f"{name}: {note}", fatal=False) for note in header.notes)
     return header
 
 
 def _content(message: str) -> Problem:
-    return Problem("content_invalid", message)
+    return Problem(ContentError, message)
