@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bratsseg.batch.names import Names, refuse_shared_ids
+from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.pipeline import overlap
 from bratsseg.batch.staging import Staging
@@ -119,8 +119,7 @@ def segment_cases(
     on_stage: OnStage | None = None,
 ) -> BatchSummary:
     """Segment ``cases``, whose files lie below ``root``; ``cases.csv`` is rebuilt whatever happens."""
-    names = Names(root, options.salt)
-    refuse_shared_ids(names.case_id(case) for case in cases)
+    names = Names(root, options.salt, cases)
     outcomes: list[Outcome] = []
     with Staging(out) as staging:
         steps = Steps(segmenter, options, out, names, staging, on_stage=on_stage)

@@ -117,6 +117,8 @@ class Steps:
         """Everything up to the network's input; or the finished record of an earlier run."""
         work = Work(case, self._names.case_id(case), on_stage=self._on_stage)
         with self._isolated(work):
+            if (unfit := self._names.unfit(case)) is not None:
+                raise CaseError(f"case {case.id}: {unfit}")
             _raise_first_fatal(case, case.problems)
             if not self._options.overwrite:
                 work.record = finished_record(case, self._out, self._fingerprint, self._names)
@@ -221,9 +223,11 @@ class Steps:
         result: Segmentation | None,
         outputs: dict[str, str],
         masks: str = "",
+        *,
+        reason: str = "",
         **why: str,
     ) -> CaseRecord:
-        texts: dict[str, Any] = {"warnings": work.warnings}
+        texts: dict[str, Any] = {"warnings": work.warnings, "reason": reason}
         if result is not None:
             texts |= {
                 "warnings": list(dict.fromkeys([*result.warnings, *work.warnings, *self._unspoken(result, masks)])),
@@ -245,7 +249,8 @@ class Steps:
             quality={} if result is None else result.quality,
             seconds=work.seconds,
             reference_modality=work.modality,
-            **self._names.clean_value(texts | why, work.case),
+            **self._names.clean_value(texts, work.case),
+            **why,
         )
 
     def _unspoken(self, result: Segmentation, masks: str) -> list[str]:

@@ -98,7 +98,9 @@ def _located(text: str, listing: Listing, table: Path, column: str, problems: li
     places = [table.parent / path, listing.root / path]
     place = next((place for place in places if place.exists()), None)
     if place is None:
-        problems.append(Problem(ReadError, f"{column}: {path} is neither beside {table.name} nor in {listing.root}"))
+        problems.append(
+            Problem(ReadError, f"{column}: {path} is neither beside {table.name} nor below '{listing.root}'")
+        )
     return VolumeSource(place or places[0], int(channel) if channel else None)
 
 
