@@ -12,12 +12,11 @@ from bratsseg.study.case import Case, Problem, VolumeSource
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import GeometryPolicy, Header, read_header
+from bratsseg.study.reading.geometry import EXTENT_MM, POSSIBLE_MM, shown_extent
 from bratsseg.study.volume import Study, Volume
 
 # A scan has hundreds of intensities; label maps and masks have a handful.
 LABEL_MAP_VALUES = 12
-# No head is smaller or larger than this along any axis of a scan, slabs apart.
-EXTENT_MM = (20.0, 700.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +65,8 @@ def inspect(study: Study) -> list[Problem]:
         grids["brain mask"] = study.mask.grid
         if not study.mask.voxels.any():
             problems.append(_content("brain mask: must mark the brain, every voxel is 0"))
-    return [*problems, *_grid_problems(grids)]
+    sizes = [problem for name, grid in grids.items() for problem in _extent_problems(name, grid)]
+    return [*problems, *sizes, *_grid_problems(grids)]
 
 
 def _voxel_problems(name: str, volume: Volume) -> list[Problem]:
@@ -128,9 +128,17 @@ def _extent_problems(name: str, grid: Grid) -> list[Problem]:
     extents = [size * edge for size, edge in zip(grid.shape, grid.spacing, strict=True)]
     if min(extents) >= EXTENT_MM[0] and max(extents) <= EXTENT_MM[1]:
         return []
-    shown = " x ".join(f"{extent:.4g}" for extent in extents)
-    text = f"{name}: the scan covers {shown} mm, which is no head; are the voxel sizes or units in the header right?"
-    return [Problem(GeometryError, text, fatal=False)]
+    if POSSIBLE_MM[0] <= max(extents) <= POSSIBLE_MM[1]:
+        asked = "are the voxel sizes or units in the header right?"
+        return [
+            Problem(
+                GeometryError,
+                f"{name}: the scan covers {shown_extent(extents)}, which is no head; {asked}",
+                fatal=False,
+            )
+        ]
+    text = f"{name}: a scan must be as large as a head, covers {shown_extent(extents)}; correct the voxel sizes or the "
+    return [Problem(GeometryError, f"{text}unit in the header")]
 
 
 def _header(source: VolumeSource, name: str, policy: GeometryPolicy, problems: list[Problem]) -> Header | None:
