@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -21,7 +23,7 @@ _SCAN_NAME = re.compile(r"[^\s'\"(),;:]+\.(?:nii\.gz|nii|mha|mhd|nrrd|dcm|tiff?|
 _DIGITS = 12
 _OURS = (TABLE, INDEX, BIDS_FOLDER)
 _NO_PATH_BEFORE = r"(?<![\w./\\~-])"
-_NOT_IN_NAMES = re.compile(r"[^\w .+@=()-]")
+_NOT_IN_NAMES = re.compile(r"[^\w .+@=()-]", re.ASCII)
 _EVERYDAY = re.compile(rf"[a-z ]+|NaN|\d{{1,4}}|{'|'.join(modality.label for modality in Modality)}")
 
 
@@ -132,6 +134,8 @@ def unfit_as_folder(case_id: str) -> str | None:
         was = "but has a backslash"
     elif any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in _decoded(case_id)):
         was = "but has control characters"
+    elif not _encodable(case_id):
+        was = f"but names are {sys.getfilesystemencoding()} here; set LC_ALL=C.UTF-8"
     elif any(part[-1] in " ." for part in parts):
         was = "but ends in a space or a dot"
     elif any(part[0] == "-" for part in parts):
@@ -139,6 +143,14 @@ def unfit_as_folder(case_id: str) -> str | None:
     else:
         return None
     return f"its id must be usable as a folder name everywhere, {was}; rename it, or give an id with --layout"
+
+
+def _encodable(case_id: str) -> bool:
+    try:
+        os.fsencode(plain(case_id))
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def plain(text: str) -> str:

@@ -142,3 +142,11 @@ def test_any_file_name_becomes_text_that_can_be_written(name: bytes) -> None:
 def test_hospital_umlauts_in_an_old_encoding_stay_apart() -> None:
     assert plain(os.fsdecode(b"M\xfcller")) == "Müller"
     assert plain("Müller") == "Müller"
+
+
+def test_a_name_that_the_system_cannot_hold_is_unfit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsencode", lambda name: name.encode("ascii"))
+    names = Names(tmp_path)
+    assert "LC_ALL=C.UTF-8" in (names.unfit(Case("Müller", {})) or "")
+    assert names.case_id(Case("Müller", {})).isascii()
+    assert names.unfit(Case("Mueller", {})) is None
