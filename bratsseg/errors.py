@@ -24,100 +24,132 @@ A message says what must be, what was, whose it is, and what to do next. ``code`
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Code(StrEnum):
+    """Every code that a record, a table or a JSON answer may hold: those of the tree, and four that nobody raises."""
+
+    ERROR = "error"
+    WRONG_USE = "wrong_use"
+    CONFIG_INVALID = "config_invalid"
+    MODEL_INVALID = "model_invalid"
+    DIALECT_UNKNOWN = "dialect_unknown"
+    TRAINING_FAILED = "training_failed"
+    CASE_INVALID = "case_invalid"
+    UNREADABLE = "unreadable"
+    CONTENT_INVALID = "content_invalid"
+    MODALITY_MISSING = "modality_missing"
+    MODALITY_AMBIGUOUS = "modality_ambiguous"
+    GEOMETRY_INVALID = "geometry_invalid"
+    GRIDS_DIFFER = "grids_differ"
+    SKULL_ON = "skull_on"
+    LABELS_INVALID = "labels_invalid"
+    NOT_WRITTEN = "not_written"
+    FAILED = "failed"
+    """A case met a fault of the software or the machine, which no class of the tree foresaw."""
+    NO_PREDICTION = "no_prediction"
+    """A reference has no prediction to be compared with."""
+    NO_REFERENCE = "no_reference"
+    """A prediction has no reference to be compared with."""
+    LABELS_AMBIGUOUS = "labels_ambiguous"
+    """Several label maps claim one case."""
+
 
 class BratssegError(Exception):
     """Root of the tree. ``code`` is a stable identifier, ``exit_code`` what the command line returns for it."""
 
-    code = "error"
-    exit_code = 1
+    code: ClassVar[Code] = Code.ERROR
+    exit_code: ClassVar[int] = 1
 
 
 class UsageError(BratssegError):
     """The command or the call is wrong, whatever the data."""
 
-    code = "wrong_use"
+    code = Code.WRONG_USE
     exit_code = 2
 
 
 class ConfigError(UsageError):
     """A config file or an override is refused."""
 
-    code = "config_invalid"
+    code = Code.CONFIG_INVALID
 
 
 class ModelError(UsageError):
     """A released model cannot be found, read or trusted."""
 
-    code = "model_invalid"
+    code = Code.MODEL_INVALID
 
 
 class DialectError(UsageError):
     """The convention of label values is unknown or contradicted."""
 
-    code = "dialect_unknown"
+    code = Code.DIALECT_UNKNOWN
 
 
 class TrainingError(BratssegError):
     """A training run cannot go on; its last checkpoint is kept."""
 
-    code = "training_failed"
+    code = Code.TRAINING_FAILED
 
 
 class CaseError(BratssegError):
     """One case cannot be used; the others can."""
 
-    code = "case_invalid"
+    code = Code.CASE_INVALID
 
 
 class ReadError(CaseError):
     """A file is missing, truncated, or not what its name says."""
 
-    code = "unreadable"
+    code = Code.UNREADABLE
 
 
 class ContentError(CaseError):
     """The voxels cannot be a scan of one modality."""
 
-    code = "content_invalid"
+    code = Code.CONTENT_INVALID
 
 
 class ModalityMissing(CaseError):
     """The model needs a modality that the case lacks."""
 
-    code = "modality_missing"
+    code = Code.MODALITY_MISSING
 
 
 class ModalityAmbiguous(CaseError):
     """Two files claim one modality, or one file claims two."""
 
-    code = "modality_ambiguous"
+    code = Code.MODALITY_AMBIGUOUS
 
 
 class GeometryError(CaseError):
     """The header does not say where the voxels are."""
 
-    code = "geometry_invalid"
+    code = Code.GEOMETRY_INVALID
 
 
 class GridMismatch(CaseError):
     """Volumes that must share a grid do not."""
 
-    code = "grids_differ"
+    code = Code.GRIDS_DIFFER
 
 
 class NotBrainExtracted(CaseError):
     """The scan still shows skull or air noise."""
 
-    code = "skull_on"
+    code = Code.SKULL_ON
 
 
 class LabelError(CaseError):
     """Label values outside the dialect."""
 
-    code = "labels_invalid"
+    code = Code.LABELS_INVALID
 
 
 class WriteError(CaseError):
     """A result could not be written; nothing half-written is left."""
 
-    code = "not_written"
+    code = Code.NOT_WRITTEN

@@ -7,7 +7,8 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
-from bratsseg.errors import UsageError
+from bratsseg.batch.names import unfit_as_folder
+from bratsseg.errors import ModalityAmbiguous, UsageError
 from bratsseg.study.case import Case, Problem, VolumeSource
 from bratsseg.study.modality import Modality
 
@@ -29,9 +30,11 @@ def case_by_hand(
     problems: list[Problem] = []
     if len({file.resolve() for file in scans.values()}) < len(scans):
         message = "one file was given as two modalities; the network sees the same scan twice"
-        problems.append(Problem("modality_ambiguous", message, fatal=False))
+        problems.append(Problem(ModalityAmbiguous, message, fatal=False))
     sources = {modality: VolumeSource(scans[modality]) for modality in Modality if modality in scans}
     name = case_id or common_name(list(scans.values()))
+    if (unfit := unfit_as_folder(name)) is not None:
+        raise UsageError(f"study {name!r}: {unfit.partition(';')[0]}; name it with --case-id")
     root = Path(os.path.commonpath([file.resolve().parent for file in files]))
     return Case(name, sources, mask=mask, layout="by hand", problems=tuple(problems)), root
 

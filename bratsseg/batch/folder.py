@@ -11,15 +11,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bratsseg.batch.names import Names, refuse_shared_ids
+from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.pipeline import overlap
 from bratsseg.batch.step import OnStage, Outcome, Steps
 from bratsseg.errors import CaseError, UsageError
 from bratsseg.exchange import add_bids
 from bratsseg.report.cohort_report import write_index
+from bratsseg.results.filenames import TABLE
 from bratsseg.results.staging import Staging
-from bratsseg.results.table import TABLE, rebuild_table
+from bratsseg.results.table import rebuild_table
 from bratsseg.study.case import Case
 from bratsseg.study.layout import find_cases
 from bratsseg.study.stack import archive_of
@@ -124,8 +125,7 @@ def segment_cases(
     on_stage: OnStage | None = None,
 ) -> BatchSummary:
     """Segment ``cases``, whose files lie below ``root``; ``cases.csv`` is rebuilt whatever happens."""
-    names = Names(root, options.salt)
-    refuse_shared_ids(names.case_id(case) for case in cases)
+    names = Names(root, options.salt, cases)
     outcomes: list[Outcome] = []
     with Staging(out) as staging:
         steps = Steps(segmenter, options, out, names, staging, on_stage=on_stage)

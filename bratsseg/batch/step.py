@@ -20,7 +20,7 @@ from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.outputs import masks_of, result_files
 from bratsseg.batch.resume import EarlierResult, Fingerprint, earlier_result
-from bratsseg.errors import CaseError, WriteError
+from bratsseg.errors import CaseError, Code, WriteError
 from bratsseg.exchange.pictures import DIALECT as PICTURE_DIALECT
 from bratsseg.report.run import report_case
 from bratsseg.results.commit import publish, publish_more
@@ -31,7 +31,6 @@ from bratsseg.study.case import Case, Problem
 from bratsseg.study.checks import inspect
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.reading import read_study
-from bratsseg.study.reading.study import error_of
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study
 
@@ -122,6 +121,8 @@ class Steps:
         """Everything up to the network's input; or the finished record of an earlier run."""
         work = Work(case, self._names.case_id(case), on_stage=self._on_stage)
         with self._isolated(work):
+            if (unfit := self._names.unfit(case)) is not None:
+                raise CaseError(f"case {case.id}: {unfit}")
             _raise_first_fatal(case, case.problems)
             if not self._options.overwrite:
                 work.earlier = earlier_result(case, self._out, self._fingerprint, self._names, self._options)
@@ -209,9 +210,11 @@ class Steps:
         result: Segmentation | None,
         outputs: dict[str, str],
         masks: str = "",
+        *,
+        reason: str = "",
         **why: str,
     ) -> CaseRecord:
-        texts: dict[str, Any] = {"warnings": work.warnings}
+        texts: dict[str, Any] = {"warnings": work.warnings, "reason": reason}
         if result is not None:
             texts |= {
                 "warnings": list(dict.fromkeys([*result.warnings, *work.warnings, *self._unspoken(result, masks)])),
@@ -233,7 +236,8 @@ class Steps:
             quality={} if result is None else result.quality,
             seconds=work.seconds,
             reference_modality=work.modality,
-            **self._names.clean_value(texts | why, work.case),
+            **self._names.clean_value(texts, work.case),
+            **why,
         )
 
     def _unspoken(self, result: Segmentation, masks: str) -> list[str]:
@@ -253,9 +257,9 @@ class Steps:
         except CaseError as error:
             self._settle(work, "refused", error.code, error)
         except Exception as error:  # one strange case must not stop a batch over night
-            self._settle(work, "failed", "failed", error)
+            self._settle(work, "failed", Code.FAILED, error)
 
-    def _settle(self, work: Work, status: Status, code: str, error: Exception) -> None:
+    def _settle(self, work: Work, status: Status, code: Code, error: Exception) -> None:
         work.prepared = work.raw = work.raw_without = None
         reason = str(error) if isinstance(error, CaseError) else f"{type(error).__name__}: {error}".rstrip(": ")
         work.record = self._describe(work, status, None, {}, code=code, reason=reason, stage=work.at)
@@ -286,7 +290,7 @@ def package_versions() -> dict[str, str]:
 def _raise_first_fatal(case: Case, problems: Iterable[Problem]) -> None:
     for problem in problems:
         if problem.fatal:
-            raise error_of(case.id, problem)
+            raise problem.error_in(case.id)
 
 
 def _same_refusal(before: CaseRecord | None, now: CaseRecord) -> bool:

@@ -45,7 +45,7 @@ def _with_voxels(found: CaseCheck, policy: GeometryPolicy) -> CaseCheck:
     try:
         more = inspect(read_study(case, policy)) if case.sources else []
     except CaseError as error:
-        more = [Problem(error.code, str(error).removeprefix(f"case {case.id}: "))]
+        more = [Problem(type(error), str(error).removeprefix(f"case {case.id}: "))]
     known = {(problem.code, problem.message) for problem in found.problems}
     return replace(found, problems=(*found.problems, *(p for p in more if (p.code, p.message) not in known)))
 

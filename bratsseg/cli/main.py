@@ -23,6 +23,7 @@ from bratsseg.cli.release import release
 from bratsseg.cli.report import report
 from bratsseg.cli.segment import AcceptNoFormCodes, AcceptShear, Layout, TrustForm, geometry_policy, segment
 from bratsseg.cli.serve import serve
+from bratsseg.cli.streams import fault_of_stdout, open_streams, use_utf8
 from bratsseg.cli.submit import PASS_ON, submit
 from bratsseg.cli.synthesize import synthesize
 from bratsseg.cli.train import train
@@ -86,8 +87,14 @@ def bratsseg(
 
 def main() -> None:
     """Run the command line and exit; errors raised on purpose become one message without a traceback."""
+    use_utf8()
+    open_streams()
     try:
         app()
+    except SystemExit:
+        if (fault := fault_of_stdout()) is not None:
+            _fail(f"stdout: not all could be told; {fault.strerror}", 1)
+        raise
     except KeyboardInterrupt:
         _fail("interrupted; finished cases are kept, and the same command goes on from there", 130)
     except BratssegError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg.errors import CaseError
+from bratsseg.errors import CaseError, GridMismatch
 from bratsseg.results.labelmaps import LabelMapFile
 from bratsseg.results.reading import read_labels
 from bratsseg.results.sorting import LENIENT
@@ -100,7 +100,7 @@ def describe_case(case: Case, dialect: str | None) -> CaseFacts:
         try:
             quantiles = intensity_quantiles(read_volume(case.sources[modality], owner, LENIENT))
         except CaseError as error:
-            problems.append(Problem(error.code, str(error)))
+            problems.append(Problem(type(error), str(error)))
             quantiles = {}
         scans[modality] = _scan(header, quantiles)
     reference, more = _reference(case, dialect, next(iter(checked.headers.values()), None))
@@ -140,12 +140,12 @@ def _reference(
         volume, stored = read_labels(LabelMapFile(case.id, case.reference, case.dialect))
         facts = reference_facts(stored, volume.grid, dialect)
     except CaseError as error:
-        return None, (Problem(error.code, str(error)),)
+        return None, (Problem(type(error), str(error)),)
     if scan is None or scan.grid.same_as(volume.grid):
         return facts, ()
     apart = scan.grid.displacement_mm(volume.grid)
     how = f"lies {apart:.1f} mm apart" if np.isfinite(apart) else f"has {volume.grid.shape} voxels"
-    return facts, (Problem("grids_differ", f"reference: its grid must be that of the scans, it {how}"),)
+    return facts, (Problem(GridMismatch, f"reference: its grid must be that of the scans, it {how}"),)
 
 
 def reference_facts(stored: NDArray[np.uint8], grid: Grid, dialect: str | None) -> ReferenceFacts:

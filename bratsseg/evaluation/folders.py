@@ -12,12 +12,12 @@ from typing import Literal
 
 import numpy as np
 
-from bratsseg.errors import CaseError, UsageError
+from bratsseg.errors import CaseError, Code, UsageError
 from bratsseg.evaluation.convention import settle_dialects
 from bratsseg.evaluation.lesion_rules import LesionRules
 from bratsseg.evaluation.overlap import Mask
 from bratsseg.evaluation.scoring import CaseScores, score_case
-from bratsseg.results.labelmaps import AMBIGUOUS, LabelMapFile, Reason, find_label_maps, find_references
+from bratsseg.results.labelmaps import LabelMapFile, Reason, find_label_maps, find_references
 from bratsseg.results.reading import label_map_of, read_labels
 from bratsseg.study.account import Account
 from bratsseg.study.dialect import get_dialect
@@ -53,7 +53,7 @@ class Evaluation:
     @property
     def complete(self) -> bool:
         """True when every reference was compared with a prediction, and no label map was overlooked."""
-        compared = all(item.status == "no_reference" and item.code != AMBIGUOUS for item in self.unscored)
+        compared = all(item.status == "no_reference" and item.code != Code.LABELS_AMBIGUOUS for item in self.unscored)
         return compared and not any(account.overlooked for _, account in self.accounts)
 
 
@@ -184,10 +184,10 @@ def _unpaired(
 ) -> Iterable[Unscored]:
     """Every case but those that both sides have a label map of, with the reason that whoever reads the table needs."""
     for case in sorted(theirs.keys() - ours.keys()):
-        why = no_map.get(case, ("no_prediction", "the reference has no prediction"))
+        why = no_map.get(case, (Code.NO_PREDICTION, "the reference has no prediction"))
         yield Unscored(case, "no_prediction", *why)
     for case in sorted(no_reference):
         yield Unscored(case, "refused", *no_reference[case])
     for case in sorted((ours.keys() | no_map.keys()) - theirs.keys() - no_reference.keys()):
-        why = no_map.get(case, ("no_reference", "the prediction has no reference"))
+        why = no_map.get(case, (Code.NO_REFERENCE, "the prediction has no reference"))
         yield Unscored(case, "no_reference", *why)

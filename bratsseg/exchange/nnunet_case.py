@@ -20,7 +20,6 @@ from bratsseg.study.checks import check_case
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import Header, read_volume
-from bratsseg.study.reading.study import error_of
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Volume
 from bratsseg.study.writing import write_label_map, write_volume
@@ -79,7 +78,7 @@ def _headers(case: Case, channels: Sequence[Modality]) -> dict[Modality, Header]
     checked = check_case(case)
     for problem in checked.problems:
         if problem.fatal:
-            raise error_of(case.id, problem)
+            raise problem.error_in(case.id)
     if any(not checked.headers[modality].grid.physical for modality in channels):
         raise GeometryError(
             f"case {case.id}: its voxels must have a size in mm, as nnU-Net plans by it; pictures have none"

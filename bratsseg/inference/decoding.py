@@ -102,8 +102,9 @@ def _parts_to_keep(
         return keep
     scores = np.bincount(numbers, weights=values, minlength=count)
     smallest = 1.0 if voxel_ml is None else rules.smallest_wt_ml / voxel_ml
-    candidates = [n for n in np.flatnonzero(sizes >= smallest) if n > 0]
-    certain = {n: _certainty(values[numbers == n]) >= rules.confidence for n in candidates[:200]}
+    by_part = np.split(values[np.argsort(numbers, kind="stable")], np.cumsum(sizes[1:-1]))
+    candidates = [n for n in range(1, count) if sizes[n] >= smallest]
+    certain = {n: _certainty(by_part[n - 1]) >= rules.confidence for n in candidates}
     best = max((scores[n] for n, sure in certain.items() if sure), default=0.0)
     for n, sure in certain.items():
         keep[n] = sure and scores[n] >= rules.score_share * best

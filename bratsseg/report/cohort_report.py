@@ -22,10 +22,10 @@ from bratsseg.report.charts import curves, histogram
 from bratsseg.report.cohort import CohortRow, read_rows
 from bratsseg.report.pages import inline, template
 from bratsseg.report.timeline import Change, Visit, changes, timelines
+from bratsseg.results.filenames import INDEX
 from bratsseg.study.quality import REVIEW_BELOW
 from bratsseg.study.regions import APPEARANCE, Region
 
-INDEX = "index.html"
 _COLUMNS = (
     ("Case", "text"),
     *((str(region), "number") for region in Region),

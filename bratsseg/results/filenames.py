@@ -20,6 +20,8 @@ PAGE, PICTURE, SHEET = "_report.html", "_report.png", "_report.pdf"
 SMALL, MEASURES = "_report_small.jpg", "_report.json"
 REPORT = (PAGE, PICTURE, SHEET, SMALL, MEASURES)
 """What the files of a report end in; they can be made again from the others."""
+TABLE, INDEX = "cases.csv", "index.html"
+"""The table of all cases, and the page over all of them, in OUT itself."""
 BIDS_FOLDER = "bids"
 """The data set that BIDS tools read, one for all results of a folder and made from them."""
 EDITED = "edited-"

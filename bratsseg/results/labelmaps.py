@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bratsseg.errors import UsageError
+from bratsseg.errors import Code, UsageError
 from bratsseg.results.filenames import BIDS_FOLDER, EDITED, is_result_file
 from bratsseg.results.record import CaseRecord
 from bratsseg.results.records import find_records
@@ -26,8 +26,6 @@ from bratsseg.study.stack import archive_of, is_stack, members
 from bratsseg.wording import some
 
 _LOOSE = "but the record beside it does not speak of it; move it to a folder of its own, or segment the study again"
-AMBIGUOUS = "labels_ambiguous"
-"""The code of a case that several label maps claim."""
 Reason = tuple[str, str]
 """A stable code and the reason in words."""
 
@@ -86,7 +84,7 @@ class LabelMaps:
         for case, items in sorted(claims.items()):
             if len(items) > 1:
                 places = some([self.place(item) for item in items])
-                without[case] = AMBIGUOUS, f"several label maps claim this case: {places}; keep one"
+                without[case] = Code.LABELS_AMBIGUOUS, f"several label maps claim this case: {places}; keep one"
         return maps, {case: why for case, why in without.items() if case not in maps}
 
 
@@ -155,7 +153,7 @@ def _recorded(folder: Path) -> tuple[list[LabelMapFile], dict[str, Reason], dict
             maps.append(label_map_beside(place, record))
         else:
             reason = f"{record.status}: {record.reason or 'it has no label map'}"
-            without[record.case] = (record.code or "not_written", reason)
+            without[record.case] = (record.code or Code.NOT_WRITTEN, reason)
     return maps, without, known
 
 

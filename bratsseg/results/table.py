@@ -7,13 +7,13 @@ import io
 from pathlib import Path
 
 from bratsseg.files import write_text
+from bratsseg.results.filenames import TABLE
 from bratsseg.results.record import CaseRecord
 from bratsseg.results.records import find_records
 from bratsseg.results.staging import Staging
 from bratsseg.study.quality import predicted_dice, review_first
 from bratsseg.study.regions import Region
 
-TABLE = "cases.csv"
 COLUMNS = (
     "case",
     "status",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bratsseg.errors import CaseError, Code
 from bratsseg.study.modality import Modality
 
 
@@ -18,11 +19,20 @@ class VolumeSource:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something found wrong with a case. ``code`` is that of the error tree; a ``fatal`` one refuses the case."""
+    """Something found wrong with a case, as the ``kind`` of error it is; a ``fatal`` one refuses the case."""
 
-    code: str
+    kind: type[CaseError]
     message: str
     fatal: bool = True
+
+    @property
+    def code(self) -> Code:
+        """The stable name of the kind."""
+        return self.kind.code
+
+    def error_in(self, case_id: str) -> CaseError:
+        """The error to raise for it."""
+        return self.kind(f"case {case_id}: {self.message}")
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg.errors import CaseError
+from bratsseg.errors import CaseError, ContentError, GeometryError, GridMismatch, ModalityMissing
 from bratsseg.study.case import Case, Problem, VolumeSource
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import GeometryPolicy, Header, read_header
+from bratsseg.study.reading.geometry import EXTENT_MM, POSSIBLE_MM, shown_extent
 from bratsseg.study.volume import Study, Volume
 
 # A scan has hundreds of intensities; label maps and masks have a handful.
 LABEL_MAP_VALUES = 12
-# No head is smaller or larger than this along any axis of a scan, slabs apart.
-EXTENT_MM = (20.0, 700.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +48,7 @@ def check_case(case: Case, policy: GeometryPolicy | None = None) -> CaseCheck:
     if case.mask is not None and (mask := _header(VolumeSource(case.mask), "brain mask", policy, problems)):
         grids["brain mask"] = mask.grid
     if not case.sources and not problems:
-        problems.append(Problem("modality_missing", "no scan was found"))
+        problems.append(Problem(ModalityMissing, "no scan was found"))
     return CaseCheck(case, headers, (*problems, *_grid_problems(grids)))
 
 
@@ -66,7 +65,8 @@ def inspect(study: Study) -> list[Problem]:
         grids["brain mask"] = study.mask.grid
         if not study.mask.voxels.any():
             problems.append(_content("brain mask: must mark the brain, every voxel is 0"))
-    return [*problems, *_grid_problems(grids)]
+    sizes = [problem for name, grid in grids.items() for problem in _extent_problems(name, grid)]
+    return [*problems, *sizes, *_grid_problems(grids)]
 
 
 def _voxel_problems(name: str, volume: Volume) -> list[Problem]:
@@ -106,7 +106,7 @@ def _unique(flat: NDArray[np.generic]) -> NDArray[np.generic]:
 def _grid_problems(grids: dict[str, Grid]) -> list[Problem]:
     names = list(grids)
     return [
-        Problem("grids_differ", f"{name}: grid must be that of {names[0]}, {_difference(grids[name], grids[names[0]])}")
+        Problem(GridMismatch, f"{name}: grid must be that of {names[0]}, {_difference(grids[name], grids[names[0]])}")
         for name in names[1:]
         if not grids[name].same_as(grids[names[0]])
     ]
@@ -128,20 +128,28 @@ def _extent_problems(name: str, grid: Grid) -> list[Problem]:
     extents = [size * edge for size, edge in zip(grid.shape, grid.spacing, strict=True)]
     if min(extents) >= EXTENT_MM[0] and max(extents) <= EXTENT_MM[1]:
         return []
-    shown = " x ".join(f"{extent:.4g}" for extent in extents)
-    text = f"{name}: the scan covers {shown} mm, which is no head; are the voxel sizes or units in the header right?"
-    return [Problem("geometry_invalid", text, fatal=False)]
+    if POSSIBLE_MM[0] <= max(extents) <= POSSIBLE_MM[1]:
+        asked = "are the voxel sizes or units in the header right?"
+        return [
+            Problem(
+                GeometryError,
+                f"{name}: the scan covers {shown_extent(extents)}, which is no head; {asked}",
+                fatal=False,
+            )
+        ]
+    text = f"{name}: a scan must be as large as a head, covers {shown_extent(extents)}; correct the voxel sizes or the "
+    return [Problem(GeometryError, f"{text}unit in the header")]
 
 
 def _header(source: VolumeSource, name: str, policy: GeometryPolicy, problems: list[Problem]) -> Header | None:
     try:
         header = read_header(source, name, policy)
     except CaseError as error:
-        problems.append(Problem(error.code, str(error)))
+        problems.append(Problem(type(error), str(error)))
         return None
-    problems.extend(Problem("geometry_invalid", f"{name}: {note}", fatal=False) for note in header.notes)
+    problems.extend(Problem(GeometryError, f"{name}: {note}", fatal=False) for note in header.notes)
     return header
 
 
 def _content(message: str) -> Problem:
-    return Problem("content_invalid", message)
+    return Problem(ContentError, message)

@@ -47,8 +47,8 @@ class Member:
 
 
 def is_stack(path: Path) -> bool:
-    """True when ``path`` is the pattern of a stack."""
-    return "*" in path.name
+    """True when ``path`` is the pattern of a stack, and not a file that somebody called so."""
+    return "*" in path.name and not path.is_file()
 
 
 def archive_of(path: Path) -> Path | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bratsseg.errors import CaseError, ConfigError
+from bratsseg.errors import CaseError, Code, ConfigError
 from bratsseg.evaluation.agreement import bootstrap_ci
 from bratsseg.evaluation.folders import Evaluation, Unscored
 from bratsseg.evaluation.scoring import CaseScores, score_case
@@ -71,7 +71,7 @@ def score_out_of_fold(folds: list[Fold], predicted: Path) -> Evaluation:
     cases = {name: case for fold in folds for name, case in fold.held_out.items()}
     for name, case in sorted(cases.items()):
         if name not in maps:
-            code, reason = without.get(name, ("no_prediction", "the reference has no prediction"))
+            code, reason = without.get(name, (Code.NO_PREDICTION, "the reference has no prediction"))
             unscored.append(Unscored(name, "no_prediction", code, reason))
             continue
         try:

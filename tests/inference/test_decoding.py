@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -44,6 +45,16 @@ def test_largest_keeps_the_largest_alone():
     whole = decode(two_lesions(0.99, 6), REGIONS, 0.001, Decoding(components="largest"))[0]
     assert whole[12, 12, 12]
     assert not whole[30, 30, 30]
+
+
+@pytest.mark.parametrize("specks", [199, 200, 3000])
+def test_no_number_of_specks_hides_a_tumour(specks):
+    probabilities = np.zeros((1, 400, 400, 1), dtype=np.float32)
+    places = np.arange(specks)
+    probabilities[0, 2 * (places // 190), 2 * (places % 190), 0] = 0.9
+    probabilities[0, 200:326, 200:327] = 0.9
+    found = decode(probabilities, (Region.WT,), None, Decoding())[0]
+    assert np.array_equal(found, (probabilities[0] > 0) & (np.arange(400)[:, None, None] >= 200))
 
 
 def test_improbable_enhancement_returns_to_the_core():

@@ -25,7 +25,7 @@ NOISE = RNG.normal(0, 30, (24, 24, 24)).astype(np.float32)
 
 def codes(voxels: np.ndarray, **volume: float) -> list[str]:
     study = Study("Miller", {Modality.T1C: Volume(voxels, Grid.of(voxels.shape, LPS), **volume)})
-    return [problem.code for problem in inspect(study)]
+    return [problem.code for problem in inspect(study) if problem.fatal]
 
 
 def with_one(value: float) -> np.ndarray:
@@ -95,10 +95,22 @@ def test_headers_alone_show_unreadable_and_unlocated_scans(tmp_path: Path) -> No
 
 
 def test_voxel_sizes_that_are_no_head_are_remarked(tmp_path: Path) -> None:
-    path = save(tmp_path / "scan.nii", image(NOISE, unit="micron"))
-    (problem,) = check_case(Case("Miller", {Modality.T1C: VolumeSource(path)})).problems
+    path = save(tmp_path / "scan.nii", image(NOISE[:, :, :4]))
+    case = Case("Miller", {Modality.T1C: VolumeSource(path)})
+    (problem,) = check_case(case).problems
     assert not problem.fatal
-    assert "units" in problem.message
+    assert "24 x 24 x 8 mm, which is no head" in problem.message
+    assert inspect(read_study(case)) == [problem]
+
+
+@pytest.mark.parametrize(("edge", "shown"), [(1000.0, "24 x 24 x 24 m"), (0.001, "24 x 24 x 24 micrometres")])
+def test_a_size_that_nothing_in_a_scanner_has_is_refused(tmp_path: Path, edge: float, shown: str) -> None:
+    affine = np.diag([edge, edge, edge, 1])
+    path = save(tmp_path / "scan.nii", image(NOISE, sform=affine, qform=affine))
+    case = Case("Miller", {Modality.T1C: VolumeSource(path)})
+    for problems in (check_case(case).problems, inspect(read_study(case))):
+        assert [(problem.code, problem.fatal) for problem in problems] == [("geometry_invalid", True)]
+        assert shown in problems[0].message
 
 
 @pytest.fixture

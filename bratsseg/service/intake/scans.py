@@ -20,7 +20,6 @@ from bratsseg.study.layout.draft import Named, read_names
 from bratsseg.study.layout.roles import Role
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import Header, read_header, read_study, read_volume
-from bratsseg.study.reading.study import error_of
 from bratsseg.study.volume import Study, Volume
 
 MASK, IGNORE = "mask", "ignore"
@@ -91,7 +90,7 @@ def _role(named: Named) -> str:
 def _raise_first_fatal(study: Study) -> None:
     for problem in inspect(study):
         if problem.fatal:
-            raise error_of(study.case_id, problem)
+            raise problem.error_in(study.case_id)
 
 
 def _refuse_too_large(path: Path, name: str, header: Header, most: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+from bratsseg.errors import ReadError
 from bratsseg.study.case import Case, Problem
 from bratsseg.study.layout import bids, brats, lgg, mapping, msd, nnunet, pairs, split
 from bratsseg.study.layout import folder as folder_layout
@@ -66,7 +67,7 @@ def _is_zip(path: Path) -> bool:
 def _unreadable(listing: Listing) -> list[Draft]:
     """A folder that could not be read is listed as a refused case, so that nobody takes it for empty."""
     return [
-        Draft(path.name, listing.below_root(path), "", {}, frozenset(), problems=(Problem("unreadable", why),))
+        Draft(path.name, listing.below_root(path), "", {}, frozenset(), problems=(Problem(ReadError, why),))
         for path, reason in listing.unreadable
         for why in (f"folder {listing.below_root(path)} cannot be read; {reason}",)
     ]

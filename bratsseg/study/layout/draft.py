@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bratsseg.errors import LabelError, ModalityAmbiguous
 from bratsseg.study.case import Problem, VolumeSource
 from bratsseg.study.layout.roles import Role, is_variant, key_of, role_of, says_something, shared_start, stem_of
 from bratsseg.study.modality import Modality, candidates, candidates_from_sidecar
@@ -117,10 +118,10 @@ def _left_out(files: Sequence[Named]) -> list[Problem]:
     notes = []
     if variants := [file.path for file in files if file.role is Role.VARIANT]:
         text = f"{_listed(variants)} ignored: a plainer name is there"
-        notes.append(Problem("modality_ambiguous", text, fatal=False))
+        notes.append(Problem(ModalityAmbiguous, text, fatal=False))
     if undecided := [file.path for file in files if file.role is Role.UNDECIDED]:
         text = f"{_listed(undecided)} ignored: the name says not whether brain or tumour; use --layout"
-        notes.append(Problem("labels_invalid", text, fatal=False))
+        notes.append(Problem(LabelError, text, fatal=False))
     return notes
 
 
@@ -165,12 +166,12 @@ def _only(files: Iterable[Named], role: Role) -> tuple[Path | None, tuple[Proble
     found = [file.path for file in files if file.role is role]
     if len(found) > 1:
         text = f"{_listed(found)} ignored: only one {role.value} can be; use --layout to say which"
-        return None, (Problem("labels_invalid", text, fatal=False),)
+        return None, (Problem(LabelError, text, fatal=False),)
     return (found[0] if found else None), ()
 
 
 def _problem(message: str) -> Problem:
-    return Problem("modality_ambiguous", message)
+    return Problem(ModalityAmbiguous, message)
 
 
 def _listed(paths: Sequence[Path]) -> str:

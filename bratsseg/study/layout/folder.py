@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from bratsseg.errors import ModalityAmbiguous
 from bratsseg.study.case import Problem
 from bratsseg.study.layout.draft import Draft, Named, assemble, read_names, with_sidecars, without_variants
 from bratsseg.study.layout.listing import Listing
@@ -47,7 +48,7 @@ def _unknown(scans: list[Path]) -> tuple[Problem, ...]:
         return ()
     some = ", ".join(path.name for path in scans[:3]) + (f" and {len(scans) - 3} more" if len(scans) > 3 else "")
     text = f"no file name says which modality it is ({some}); rename the files, or say which is which with --layout"
-    return (Problem("modality_ambiguous", text),)
+    return (Problem(ModalityAmbiguous, text),)
 
 
 def _patients(named: list[Named]) -> dict[str, list[Named]]:

@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+from bratsseg.errors import CaseError, LabelError
 from bratsseg.study.case import Problem, VolumeSource
 from bratsseg.study.layout.draft import Draft
 from bratsseg.study.layout.listing import Listing
@@ -38,13 +39,13 @@ def _draft(listing: Listing, case: str, places: dict[Path, list[Path]]) -> Draft
     problems = []
     if any({file.name for file in places[copy]} != {file.name for file in places[folder]} for copy in copies):
         text = f"{listing.below_root(copies[0])} holds other slices of it than {listing.below_root(folder)}; keep one"
-        problems.append(Problem("case_invalid", text))
+        problems.append(Problem(CaseError, text))
     if len(ends) > 1 or images != set(range(1, len(images) + 1)):
         missing = sorted(set(range(1, max(images, default=0) + 1)) - images)
-        problems.append(Problem("case_invalid", f"slices must be numbered 1 to N in one format, missing: {missing}"))
+        problems.append(Problem(CaseError, f"slices must be numbered 1 to N in one format, missing: {missing}"))
     if masks and masks != images:
         text = f"every slice must have its mask, these have one of both only: {sorted(masks ^ images)}"
-        problems.append(Problem("labels_invalid", text))
+        problems.append(Problem(LabelError, text))
     end = min(ends)
     sources = {modality: VolumeSource(folder / f"{case}_*{end}", channel) for modality, channel in _CHANNELS.items()}
     return Draft(

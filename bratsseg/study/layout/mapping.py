@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bratsseg.config import Config, read_config
-from bratsseg.errors import ConfigError
+from bratsseg.errors import ConfigError, ModalityAmbiguous, ReadError
 from bratsseg.study.case import Problem, VolumeSource
 from bratsseg.study.dialect import DIALECTS
 from bratsseg.study.layout.draft import Draft
@@ -98,7 +98,9 @@ def _located(text: str, listing: Listing, table: Path, column: str, problems: li
     places = [table.parent / path, listing.root / path]
     place = next((place for place in places if place.exists()), None)
     if place is None:
-        problems.append(Problem("unreadable", f"{column}: {path} is neither beside {table.name} nor in {listing.root}"))
+        problems.append(
+            Problem(ReadError, f"{column}: {path} is neither beside {table.name} nor below '{listing.root}'")
+        )
     return VolumeSource(place or places[0], int(channel) if channel else None)
 
 
@@ -137,7 +139,7 @@ def _without_masks(matched: Mapping[str, dict[str, list[Path]]]) -> None:
 
 def _matched_draft(name: str, roles: Mapping[str, list[Path]], patterns: Patterns) -> Draft:
     problems = [
-        Problem("modality_ambiguous", f"{', '.join(file.name for file in files)} all match the pattern of {role}")
+        Problem(ModalityAmbiguous, f"{', '.join(file.name for file in files)} all match the pattern of {role}")
         for role, files in roles.items()
         if len(files) > 1
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bratsseg.errors import CaseError
+from bratsseg.errors import CaseError, ModalityAmbiguous
 from bratsseg.study.case import Problem, VolumeSource
 from bratsseg.study.layout.dataset_json import Dataset, read_dataset
 from bratsseg.study.layout.draft import Draft
@@ -54,7 +54,7 @@ def _draft(listing: Listing, file: Path, volumes: int, dataset: Dataset | None, 
             f"{file.name} holds {volumes} volumes in 4-D, but no dataset.json beside or above it names each one's "
             "modality; add it, or name the order with --layout"
         )
-        problems = (Problem("modality_ambiguous", text),)
+        problems = (Problem(ModalityAmbiguous, text),)
     proved = dataset.is_msd if dataset else _MSD_NAME.fullmatch(name) is not None
     claimed = frozenset({file, reference} if reference else {file})
     place = listing.below_root(file.parent / name)

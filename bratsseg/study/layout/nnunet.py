@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from bratsseg.errors import ModalityAmbiguous
 from bratsseg.study.case import Problem, VolumeSource
 from bratsseg.study.layout.dataset_json import read_dataset
 from bratsseg.study.layout.draft import Draft
@@ -59,6 +60,6 @@ def _draft(
             f"{channels[0].name} and its {len(channels) - 1} sibling(s) are nnU-Net channels, but no dataset.json "
             "beside or above them names each one's modality; add it, or name the order with --layout"
         )
-        sources, problems = {}, (Problem("modality_ambiguous", text),)
+        sources, problems = {}, (Problem(ModalityAmbiguous, text),)
     ordered = {modality: sources[modality] for modality in Modality if modality in sources}
     return Draft(name, place, "nnunet", ordered, claimed, reference, problems=problems)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bratsseg.errors import ModalityAmbiguous
 from bratsseg.study.case import Problem, VolumeSource
 from bratsseg.study.layout.draft import Draft
 from bratsseg.study.layout.listing import Listing
@@ -62,7 +63,7 @@ def _draft(listing: Listing, picture: Path, mask: Path) -> Draft:
             f"{picture.name} is a picture and nothing says which modality it shows; name it with --layout, for grey "
             'pictures such as flair: "{case}.png", for colours volumes: and channels:'
         )
-        problems = (Problem("modality_ambiguous", text),)
+        problems = (Problem(ModalityAmbiguous, text),)
     return Draft(
         name=name,
         place=listing.below_root(picture.parent / name),

@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg.errors import BratssegError, CaseError, ReadError
+from bratsseg.errors import ReadError
 from bratsseg.files import GZIP_MAGIC
-from bratsseg.study.case import Case, Problem, VolumeSource
+from bratsseg.study.case import Case, VolumeSource
 from bratsseg.study.reading import itk, nifti, picture
 from bratsseg.study.reading.geometry import GeometryPolicy
 from bratsseg.study.reading.header import Header
@@ -65,7 +65,7 @@ def read_study(case: Case, policy: GeometryPolicy = DEFAULT_POLICY) -> Study:
     """
     for problem in case.problems:
         if problem.fatal:
-            raise error_of(case.id, problem)
+            raise problem.error_in(case.id)
     parts = {modality.label: source for modality, source in case.sources.items()}
     if case.mask is not None:
         parts["brain mask"] = VolumeSource(case.mask)
@@ -89,16 +89,6 @@ def is_picture(case: Case) -> bool:
         return bool(case.sources) and all(_format_of(s.path, owner) is picture for s in case.sources.values())
     except ReadError:
         return False  # whoever reads the case says why
-
-
-def error_of(case_id: str, problem: Problem) -> CaseError:
-    """A fatal ``Problem`` as the ``CaseError`` whose code it carries."""
-    kinds: list[type[BratssegError]] = [CaseError]
-    for kind in kinds:
-        kinds.extend(kind.__subclasses__())
-        if kind.code == problem.code and issubclass(kind, CaseError):
-            return kind(f"case {case_id}: {problem.message}")
-    return CaseError(f"case {case_id}: {problem.message}")
 
 
 def _read(source: VolumeSource, owner: str, policy: GeometryPolicy) -> tuple[Volume, Header]:
