@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bratsseg import __version__
 from bratsseg.batch.commit import Fingerprint, finished_record, publish, withdraw
 from bratsseg.batch.inputs import describe_inputs
 from bratsseg.batch.names import Names
@@ -43,6 +42,7 @@ from bratsseg.study.regions import Region
 from bratsseg.study.stack import is_stack
 from bratsseg.study.volume import Volume
 from bratsseg.study.writing import write_label_map, write_probability
+from bratsseg.version import __version__
 
 if TYPE_CHECKING:
     from bratsseg.inference import Segmentation, Segmenter

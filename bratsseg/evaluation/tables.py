@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bratsseg import __version__
 from bratsseg.errors import WriteError
 from bratsseg.evaluation.comparison import COMPARISON_COLUMNS, Comparison, comparison_rows
 from bratsseg.evaluation.folders import Evaluation
@@ -21,6 +20,7 @@ from bratsseg.evaluation.lesions import LESION_COLUMNS, LesionScores, lesion_cel
 from bratsseg.evaluation.scoring import RegionScores
 from bratsseg.evaluation.summary import Summary
 from bratsseg.study.writing import write_json, write_text
+from bratsseg.version import __version__
 
 SCORES, LESIONS, PIXELS, SUMMARY = "scores.csv", "lesions.csv", "pixels.csv", "summary.json"
 NUMBERS = {

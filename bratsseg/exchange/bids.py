@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg import __version__
 from bratsseg.errors import CaseError, LabelError
 from bratsseg.exchange.labels import Label
 from bratsseg.exchange.nifti import write_named_label_map
 from bratsseg.study.regions import APPEARANCE, Region
 from bratsseg.study.volume import Volume
 from bratsseg.study.writing import write_json, write_probability, write_text
+from bratsseg.version import __version__
 
 VERSION = "1.10.0"
 LESION = 7

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg import __version__
 from bratsseg.errors import GridMismatch, UsageError
 from bratsseg.exchange import bids
 from bratsseg.exchange.itksnap import write_label_description
@@ -20,6 +19,7 @@ from bratsseg.study.dialect import Dialect
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Volume
+from bratsseg.version import __version__
 
 BIDS_FOLDER = "bids"
 

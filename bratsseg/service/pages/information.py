@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from sqlalchemy import func, select
 from starlette.responses import JSONResponse, Response
 
-from bratsseg import __version__
 from bratsseg.service.accounts.roles import Role
 from bratsseg.service.api.jobs import jobs_of_patients
 from bratsseg.service.context import ContextOf, VisitorOf
@@ -17,6 +16,7 @@ from bratsseg.service.records import Job, JobStatus, WorkerState, now
 from bratsseg.service.templates import page
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import APPEARANCE, Region, Tissue
+from bratsseg.version import __version__
 
 router = APIRouter()
 _WORKER_SILENT_SECONDS = 60
