@@ -57,20 +57,13 @@ def synthesize(
 
 def _cuts(patient: SyntheticPatient) -> Gallery:
     """The patient's four modalities with outlines, cut where the tumour is largest."""
-    import numpy as np
-
     from bratsseg.report.gallery import build_gallery
     from bratsseg.report.measures import measure
     from bratsseg.study.brain import find_brain
-    from bratsseg.study.grid import Grid
     from bratsseg.study.labelmap import LabelMap
-    from bratsseg.study.modality import Modality
-    from bratsseg.study.volume import Study, Volume
 
-    images, regions = patient.images.cpu().numpy(), patient.regions.cpu().numpy()
-    grid = Grid.of(regions.shape[1:], np.diag([*patient.spacing, 1.0]))
-    study = Study("synthetic", {m: Volume(image, grid) for m, image in zip(Modality, images, strict=True)})
-    label_map = LabelMap(regions, grid)
+    study = patient.study()
+    label_map = LabelMap(patient.regions.cpu().numpy(), study.reference.grid)
     return build_gallery(label_map, measure(label_map), study, find_brain(study))
 
 
