@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from bratsseg.cli.synthesize import write_patient
 from bratsseg.config import read_config
 from bratsseg.errors import ConfigError
+from bratsseg.exchange.brats import write_patient
 from bratsseg.study.brain import find_brain
 from bratsseg.study.layout import find_cases
 from bratsseg.study.modality import Modality
