@@ -14,6 +14,7 @@ import typer
 
 from bratsseg.config import parse_config
 from bratsseg.errors import UsageError
+from bratsseg.inference.shipped import VOLUMES, default_model
 from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading.geometry import GeometryPolicy
@@ -129,7 +130,6 @@ def segment(
 
 def _default_model(cases: list[Case]) -> tuple[str, str]:
     """The model for cases for which none was named, and why where it is not ``default``, which is said aloud."""
-    from bratsseg.inference.choice import VOLUMES, default_model
     from bratsseg.study.reading import is_picture
 
     told = [case for case in cases if case.sources]  # of the others nothing is known, and they will be refused

@@ -17,8 +17,9 @@ from torch import Tensor
 from bratsseg.config import read_config
 from bratsseg.errors import ModelError, WriteError
 from bratsseg.inference.decoding import Decoding
-from bratsseg.inference.model import CARD, DESCRIPTION, ReleasedModel, WeightFile
+from bratsseg.inference.model import CARD, ReleasedModel, WeightFile
 from bratsseg.inference.passes import Passes
+from bratsseg.inference.shipped import DESCRIPTION
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.training.card import write_card

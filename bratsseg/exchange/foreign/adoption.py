@@ -21,8 +21,9 @@ from torch import Tensor
 from bratsseg.errors import ConfigError, ModelError
 from bratsseg.exchange.foreign.weights import Weights
 from bratsseg.inference.decoding import Decoding
-from bratsseg.inference.model import CARD, DESCRIPTION, ReleasedModel, WeightFile, shipped_names
+from bratsseg.inference.model import CARD, ReleasedModel, WeightFile
 from bratsseg.inference.passes import WindowPass
+from bratsseg.inference.shipped import DESCRIPTION, shipped_names
 from bratsseg.network import AnyNetworkConfig, SegResNetConfig, SwinUNETRConfig, build_network
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
