@@ -14,8 +14,7 @@ from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.models import find_model, installed_models, model_facts
 from bratsseg.service.records import Job, JobStatus, WorkerState, now
 from bratsseg.service.templates import page
-from bratsseg.study.modality import Modality
-from bratsseg.study.regions import APPEARANCE, Region, Tissue
+from bratsseg.study.regions import APPEARANCE, Region
 from bratsseg.version import __version__
 
 router = APIRouter()
@@ -52,9 +51,8 @@ def model(request: Request, context: ContextOf, name: str) -> Response:
 @router.get("/explainer")
 def explainer(request: Request) -> Response:
     """What the sequences and the parts of a tumour are."""
-    tissues = [APPEARANCE[tissue] for tissue in Tissue]
     regions = [(region, APPEARANCE[region]) for region in Region]
-    return page(request, "explainer.html.j2", tissues=tissues, regions=regions, modalities=list(Modality))
+    return page(request, "explainer.html.j2", regions=regions)
 
 
 @router.get("/openapi.json")
