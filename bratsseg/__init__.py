@@ -16,6 +16,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from bratsseg.version import __version__
+
 if TYPE_CHECKING:
     from bratsseg.inference.segmenter import Segmentation, Segmenter
     from bratsseg.study.case import Case
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from bratsseg.study.regions import Region
     from bratsseg.study.volume import Study, Volume
     from bratsseg.tensors.monai import PrepareStudyd, StudyReader, ToRegionsd
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Case": "bratsseg.study.case",

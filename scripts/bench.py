@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from bratsseg import Segmenter, find_cases, get_dialect, read_study
 from bratsseg.batch.folder import segment_folder
 from bratsseg.batch.options import BatchOptions
-from bratsseg.cli.synthesize import write_patient
+from bratsseg.exchange.brats import write_patient
 from bratsseg.network import UNetConfig, build_network
 from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality

@@ -18,7 +18,7 @@ import numpy as np
 from golden_lesions import lesions, official
 
 from bratsseg.evaluation.lesion_rules import lesion_rules
-from bratsseg.evaluation.lesions import masks_of, score_lesions
+from bratsseg.evaluation.lesions import score_lesions
 
 
 def main() -> None:
@@ -40,7 +40,11 @@ def compare(checkouts: dict[str, Path]) -> None:
         script = official(checkouts[year], file)
         rules = lesion_rules("GLI", int(year))
         start = time.process_time()
-        score_lesions(masks_of(predicted, rules), masks_of(truth, rules), (1.0, 1.0, 1.0), rules)
+        masks, references = (
+            {name: np.isin(labels, rule.values) for name, rule in rules.regions.items()}
+            for labels in (predicted, truth)
+        )
+        score_lesions(masks, references, (1.0, 1.0, 1.0), rules)
         ours = time.process_time() - start
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)

@@ -26,7 +26,7 @@ from statistics import quantiles
 
 from demo_service import Client, make_user, send, wait_until_ready
 
-from bratsseg.cli.synthesize import write_patient
+from bratsseg.exchange.brats import write_patient
 from bratsseg.synthesis.generator import synthesize_patient
 
 PAGES = ("/api/v1/patients", "/api/v1/studies", "/api/v1/jobs", "/api/v1/results", "/patients", "/jobs")

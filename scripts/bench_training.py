@@ -68,7 +68,8 @@ CASES: list[PreparedCase] = []
 def on_disk(experiment: Experiment, number: int, folder: Path) -> PreparedCase:
     """A synthetic patient whose arrays are memory-mapped, as the cache's are."""
     spacing = experiment.preparation.spacing_mm or 1.0
-    made = prepare_patient(synthesize_patient(experiment.seed, number, spacing), experiment.data, f"s{number}")
+    patient = synthesize_patient(experiment.seed, number, spacing)
+    made = prepare_patient(patient, experiment.data, experiment.preparation, f"s{number}")
     np.save(folder / f"images{number}.npy", made.images.numpy())
     images = torch.from_numpy(np.load(folder / f"images{number}.npy", mmap_mode="c"))
     return prepared(made.id, images, made.regions, made.images[0] != 0)

@@ -24,7 +24,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bratsseg.inference import Segmenter
-from bratsseg.inference.model import DESCRIPTION, ModelFolder
+from bratsseg.inference.model import ModelFolder
+from bratsseg.inference.shipped import DESCRIPTION
 from bratsseg.study.regions import Region
 from bratsseg.synthesis.generator import synthesize_patient
 from bratsseg.tensors.transforms import place_back

@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bratsseg import __version__
 from bratsseg.batch.inputs import describe_inputs
 from bratsseg.batch.keeping import added_files, digests, files_kept
 from bratsseg.batch.names import Names
@@ -33,6 +32,7 @@ from bratsseg.study.dialect import get_dialect
 from bratsseg.study.reading import read_study
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study
+from bratsseg.version import __version__
 
 if TYPE_CHECKING:
     from bratsseg.inference import Segmentation, Segmenter

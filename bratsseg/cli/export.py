@@ -23,7 +23,7 @@ def export(
     dialect: Annotated[str, typer.Option(help="Convention of the label values that the bundle writes.")] = "brats2023",
 ) -> None:
     """Export a released model for another program: a MONAI bundle, which needs bratsseg where it is used."""
-    from bratsseg.exchange.monai_bundle import export_monai_bundle
+    from bratsseg.exchange.foreign.monai_bundle import export_monai_bundle
     from bratsseg.study.dialect import get_dialect
 
     files = export_monai_bundle(model, out, dialect=get_dialect(dialect).name)

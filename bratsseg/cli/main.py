@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from bratsseg import __version__
 from bratsseg.cli.compare import compare
 from bratsseg.cli.convert import convert
 from bratsseg.cli.describe import describe_data
@@ -29,6 +28,7 @@ from bratsseg.cli.synthesize import synthesize
 from bratsseg.cli.train import train
 from bratsseg.cli.train_folds import train_folds
 from bratsseg.errors import BratssegError
+from bratsseg.version import __version__
 
 app = typer.Typer(
     name="bratsseg",

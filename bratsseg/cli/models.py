@@ -79,10 +79,10 @@ def add(
     FILE is a state dict, or a MONAI bundle (folder or zip), whose metadata says the order of the channels. Nothing in
     it is run. Writes weights.safetensors, CARD.md and model.json; segment takes the folder with --model.
     """
-    from bratsseg.inference.adoption import Told, adopt
-    from bratsseg.inference.bundle import read_weights
+    from bratsseg.exchange.foreign.adoption import ForeignModel, adopt
+    from bratsseg.exchange.foreign.weights import read_weights
 
-    told = Told(
+    foreign = ForeignModel(
         name=name,
         channels=_parsed("--channels", channels, modality_of, "flair,t1,t1ce,t2"),
         outputs=_parsed("--outputs", outputs, _region, "wt,tc,et"),
@@ -91,10 +91,11 @@ def add(
         licence=licence,
     )
     folder = out or Path("models") / name
-    model = adopt(read_weights(file), told, folder)
+    made = adopt(read_weights(file), foreign, folder)
+    model = made.model
     channel_names = ", ".join(modality.label for modality in model.modalities)
     typer.echo(f"{model.name} {model.version}: {model.network.name}, channels {channel_names}")
-    for note in told.notes:
+    for note in made.assumed:
         typer.echo(f"note: {note}")
     typer.echo(f"model: {folder}  use: bratsseg segment IN OUT --model {folder}")
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,14 +14,13 @@ import typer
 
 from bratsseg.config import parse_config
 from bratsseg.errors import UsageError
+from bratsseg.inference.shipped import VOLUMES, default_model
 from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading.geometry import GeometryPolicy
 
 if TYPE_CHECKING:
     from bratsseg.batch import BatchOptions, BatchSummary
-
-_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 Layout = Annotated[Path | None, typer.Option(metavar="FILE", help="CSV or YAML that says which file is which.")]
 TrustForm = Annotated[
@@ -91,6 +88,7 @@ def segment(
     Finished cases are not computed again. Exit 0: all done, 1: some refused or failed, 2: wrong use.
     """
     from bratsseg.batch import BatchOptions, segment_cases
+    from bratsseg.batch.memory import keep_memory_flat
     from bratsseg.cli.progress import Progress
     from bratsseg.exchange.formats import parse_formats
 
@@ -132,7 +130,6 @@ def segment(
 
 def _default_model(cases: list[Case]) -> tuple[str, str]:
     """The model for cases for which none was named, and why where it is not ``default``, which is said aloud."""
-    from bratsseg.inference.choice import VOLUMES, default_model
     from bratsseg.study.reading import is_picture
 
     told = [case for case in cases if case.sources]  # of the others nothing is known, and they will be refused
@@ -178,17 +175,6 @@ def _by_hand(
         raise UsageError(f"OUT {folders[0]}: must be a folder, was a file")
     case, root = case_by_hand(scans, mask, case_id)
     return [case], root, folders[0]
-
-
-def keep_memory_flat() -> None:
-    """Let all threads share one heap of glibc's; each would leave holes of a volume's size in a heap of its own.
-
-    Measured over 20 studies of 240 x 240 x 155 with the baseline: 500 to 630 MB from the second on, in place of 546
-    growing to 763 MB, at the same CPU time.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,6 +56,8 @@ def run(
         models=tuple(str(folder.resolve()) for folder in model_folder or ()),
         device=device,
     )
+    from bratsseg.service.server import serve_settings
+
     serve_settings(settings)
 
 
@@ -111,54 +112,14 @@ def worker(
     parent: Annotated[int | None, typer.Option(help="End with this process.")] = None,
 ) -> None:
     """Run jobs. The server starts one by itself."""
-    from bratsseg.cli.segment import keep_memory_flat
+    from bratsseg.batch.memory import keep_memory_flat
+    from bratsseg.service.log import start_log
     from bratsseg.service.settings import Settings
     from bratsseg.service.worker import run_worker
 
-    _log()
+    start_log()
     keep_memory_flat()
     run_worker(Settings.model_validate_json(settings), parent)
-
-
-def serve_settings(settings: Settings) -> None:
-    """Run the server until it is stopped; ``UsageError`` when another one serves the same folder."""
-    import uvicorn
-
-    from bratsseg.results.staging import lock_folder
-    from bratsseg.service.accounts.users import any_user
-    from bratsseg.service.app import create_app
-    from bratsseg.service.assets import HOW, missing_assets
-
-    _log()
-    settings.make_folders()
-    try:
-        lock_folder(settings.data, wait=False)  # until this process ends: two would clear away each other's files
-    except BlockingIOError as error:
-        text = f"--data {settings.data}: must be served by one server, another is running on it"
-        raise UsageError(f"{text}; stop that one, or give another folder") from error
-    app = create_app(settings)
-    if missing_assets():
-        typer.echo(HOW, err=True)
-    if not any_user(app.state.context.store):
-        text = "there is no user yet; type: bratsseg serve add-user NAME --role administrator --data"
-        typer.echo(f"{text} {settings.data}", err=True)
-    # No access log: addresses with what was searched for are no business of a log file.
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        proxy_headers=settings.https,
-        timeout_keep_alive=10,
-        timeout_graceful_shutdown=5,
-        limit_concurrency=400,
-    )
-    server = uvicorn.Server(config)
-    listening = config.bind_socket()
-    typer.echo(f"bratsseg serves http://{settings.host}:{listening.getsockname()[1]}  data: {settings.data}")
-    server.run([listening])
 
 
 def _settings(**values: object) -> Settings:
@@ -181,9 +142,3 @@ def _ask_twice() -> str:
     if getpass.getpass("Again: ") != password:
         raise UsageError("add-user: the two passwords differ")
     return password
-
-
-def _log() -> None:
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.INFO)
-    for noisy in ("alembic", "uvicorn.error"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -10,18 +10,9 @@ import typer
 from bratsseg.errors import UsageError
 
 if TYPE_CHECKING:
-    import nibabel as nib
-    import numpy as np
-    from numpy.typing import NDArray
-
     from bratsseg.report.gallery import Gallery
     from bratsseg.synthesis.patient import SyntheticPatient
 
-# BraTS since 2017: 1 mm, axes LPS, this corner in RAS mm.
-SHAPE = (240, 240, 155)
-ORIGIN = (0.0, 239.0, 0.0)
-_SUFFIXES = ("t2f", "t1n", "t1c", "t2w")  # in Modality order
-_BRIGHT = 1000.0
 ON_A_SHEET = 8
 
 
@@ -40,6 +31,7 @@ def synthesize(
     """
     from tqdm import tqdm
 
+    from bratsseg.exchange.brats import write_patient
     from bratsseg.synthesis.generator import synthesize_patient
 
     if out.exists() and not out.is_dir():
@@ -57,20 +49,13 @@ def synthesize(
 
 def _cuts(patient: SyntheticPatient) -> Gallery:
     """The patient's four modalities with outlines, cut where the tumour is largest."""
-    import numpy as np
-
     from bratsseg.report.gallery import build_gallery
     from bratsseg.report.measures import measure
     from bratsseg.study.brain import find_brain
-    from bratsseg.study.grid import Grid
     from bratsseg.study.labelmap import LabelMap
-    from bratsseg.study.modality import Modality
-    from bratsseg.study.volume import Study, Volume
 
-    images, regions = patient.images.cpu().numpy(), patient.regions.cpu().numpy()
-    grid = Grid.of(regions.shape[1:], np.diag([*patient.spacing, 1.0]))
-    study = Study("synthetic", {m: Volume(image, grid) for m, image in zip(Modality, images, strict=True)})
-    label_map = LabelMap(regions, grid)
+    study = patient.study()
+    label_map = LabelMap(patient.regions.cpu().numpy(), study.reference.grid)
     return build_gallery(label_map, measure(label_map), study, find_brain(study))
 
 
@@ -79,57 +64,3 @@ def _write_sheet(galleries: list[Gallery], path: Path) -> None:
     from bratsseg.report.contact import contact_sheet
 
     write_bytes(path, contact_sheet(galleries))
-
-
-def write_patient(patient: SyntheticPatient, out: Path, name: str, description: str) -> Path:
-    """Write a patient of 1 mm in BraTS 2023's names, grid, type and label values; returns its folder."""
-    import numpy as np
-
-    from bratsseg.files import write_bytes
-    from bratsseg.study.dialect import get_dialect
-
-    folder = out / name
-    folder.mkdir(parents=True, exist_ok=True)
-    brain = patient.brain.cpu().numpy()
-    for suffix, image in zip(_SUFFIXES, patient.images.cpu().numpy(), strict=True):
-        scale = _BRIGHT / max(float(np.percentile(image[brain], 99.0)), 1e-6)
-        stored = np.where(brain, np.clip(np.rint(image * scale), 1, 32767), 0).astype(np.int16)
-        content = _nifti(_on_brats_grid(stored, brain), description)
-        write_bytes(folder / f"{name}-{suffix}.nii.gz", content)
-    labels = get_dialect("brats2023").encode(patient.regions.cpu().numpy()).astype(np.int16)
-    write_bytes(folder / f"{name}-seg.nii.gz", _nifti(_on_brats_grid(labels, brain), description))
-    return folder
-
-
-def _on_brats_grid(voxels: NDArray[np.int16], brain: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """RAS voxels (I, J, K) → LPS on the BraTS grid, the brain's box in the middle; 0 where there is nothing.
-
-    A brain taller than the grid loses its lowest slices, as in a scan whose field of view was set to the vertex.
-    """
-    import numpy as np
-
-    from bratsseg.study.brain import bounding_box
-
-    box = bounding_box(brain) or tuple(slice(0, size) for size in brain.shape)
-    inside = voxels[box][::-1, ::-1, :]
-    grid = np.zeros(SHAPE, dtype=np.int16, order="F")
-    kept = tuple(min(size, room) for size, room in zip(inside.shape, SHAPE, strict=True))
-    starts = tuple((room - size) // 2 for size, room in zip(kept, SHAPE, strict=True))
-    to = tuple(slice(start, start + size) for start, size in zip(starts, kept, strict=True))
-    grid[to] = inside[: kept[0], : kept[1], inside.shape[2] - kept[2] :]
-    return grid
-
-
-def _nifti(voxels: NDArray[np.int16], description: str) -> bytes:
-    import nibabel as nib
-    import numpy as np
-    from isal import igzip
-
-    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
-    affine[:3, 3] = ORIGIN
-    image: nib.Nifti1Image = nib.Nifti1Image(voxels, affine)
-    image.set_sform(affine, code=1)
-    image.set_qform(affine, code=1)
-    image.header.set_xyzt_units("mm")
-    image.header["descrip"] = description.encode()[:79]
-    return bytes(igzip.compress(image.to_bytes(), 1, mtime=0))

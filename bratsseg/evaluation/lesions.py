@@ -101,11 +101,6 @@ def lesion_cells(lesion: Lesion) -> tuple[str, ...]:
     return (lesion.region, str(lesion.number), lesion.kind, counted, *shown, " ".join(map(str, lesion.matched)))
 
 
-def masks_of(labels: NDArray[np.generic], rules: LesionRules) -> dict[str, Mask]:
-    """Label values (I, J, K) of the challenge's own files → bool arrays by region."""
-    return {name: np.isin(labels, rule.values) for name, rule in rules.regions.items()}
-
-
 def masks_from_regions(whole: Mask, core: Mask, enhancing: Mask, cavity: Mask | None = None) -> dict[str, Mask]:
     """Nested regions → the regions and tissues of GLI, SSA and MET, whichever dialect they were read from."""
     masks = {"WT": whole, "TC": core, "ET": enhancing, "NETC": core & ~enhancing, "SNFH": whole & ~core}

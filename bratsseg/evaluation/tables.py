@@ -10,10 +10,9 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bratsseg import __version__
 from bratsseg.errors import WriteError
 from bratsseg.evaluation.comparison import COMPARISON_COLUMNS, Comparison, comparison_rows
 from bratsseg.evaluation.folders import Evaluation
@@ -21,6 +20,7 @@ from bratsseg.evaluation.lesions import LESION_COLUMNS, LesionScores, lesion_cel
 from bratsseg.evaluation.scoring import RegionScores
 from bratsseg.evaluation.summary import Summary
 from bratsseg.files import write_json, write_text
+from bratsseg.version import __version__
 
 SCORES, LESIONS, PIXELS, SUMMARY = "scores.csv", "lesions.csv", "pixels.csv", "summary.json"
 NUMBERS = {
@@ -41,13 +41,16 @@ LESION_NUMBERS = ("lesion_dice", "lesion_hd95_mm")
 COLUMNS = ("case", "status", "code", "region", *NUMBERS, *LESION_NUMBERS, "reason")
 
 
-def write_tables(evaluation: Evaluation, summary: Summary, out: Path) -> None:
-    """Write the files into ``out``, which is made when missing; ``WriteError`` when that fails."""
+def write_tables(evaluation: Evaluation, summary: Summary, out: Path, more: Mapping[str, object] | None = None) -> None:
+    """Write the files into ``out``, which is made when missing; ``WriteError`` when that fails.
+
+    ``more`` facts of whoever evaluates are put at the end of the summary.
+    """
     _make(out)
     write_text(out / SCORES, _csv(COLUMNS, _rows(evaluation)))
     write_text(out / LESIONS, _csv(("case", *LESION_COLUMNS), _lesion_rows(evaluation)))
     write_text(out / PIXELS, _csv(("region", "score", "value", "all_background"), _pixel_rows(summary)))
-    write_json(out / SUMMARY, _facts(evaluation, summary))
+    write_json(out / SUMMARY, {**_facts(evaluation, summary), **(more or {})})
 
 
 def write_comparison(comparison: Comparison, names: tuple[str, str], out: Path) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg import __version__
 from bratsseg.errors import CaseError, LabelError
 from bratsseg.exchange.labels import Label
 from bratsseg.exchange.nifti import named_label_map
@@ -23,6 +22,7 @@ from bratsseg.results.record import CaseRecord
 from bratsseg.study.regions import APPEARANCE, Region
 from bratsseg.study.volume import Volume
 from bratsseg.study.writing import probability_bytes
+from bratsseg.version import __version__
 
 VERSION = "1.10.0"
 LESION = 7

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg import __version__
 from bratsseg.errors import GridMismatch, UsageError
 from bratsseg.exchange import bids
 from bratsseg.exchange.itksnap import label_description
@@ -22,6 +21,7 @@ from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.mark import MARK
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Volume
+from bratsseg.version import __version__
 
 
 @dataclass(frozen=True, eq=False)

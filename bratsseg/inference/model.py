@@ -17,13 +17,13 @@ from bratsseg.config import Config, parse_config
 from bratsseg.errors import ConfigError, ModelError
 from bratsseg.inference.decoding import Decoding
 from bratsseg.inference.passes import Passes
+from bratsseg.inference.shipped import DESCRIPTION, SHIPPED, shipped_names
 from bratsseg.network import NetworkConfig, build_network
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.tensors.transforms import Preparation
 
-SHIPPED = Path(__file__).resolve().parent.parent / "models"
-DESCRIPTION, CARD = "model.json", "CARD.md"
+CARD = "CARD.md"
 
 
 class WeightFile(Config):
@@ -168,11 +168,6 @@ class ModelFolder:
                 f"was {found[:12]}…; fetch the model again"
             )
         return content
-
-
-def shipped_names() -> list[str]:
-    """Names of the models that came with the software."""
-    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{DESCRIPTION}"))
 
 
 def released_models() -> list[ModelFolder]:

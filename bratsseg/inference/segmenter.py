@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bratsseg.errors import ContentError, ModalityMissing
-from bratsseg.inference.choice import PICTURES
 from bratsseg.inference.decoding import decode
-from bratsseg.inference.model import ModelFolder, ReleasedModel, shipped_names
+from bratsseg.inference.model import ModelFolder, ReleasedModel
 from bratsseg.inference.passes import run_pass
 from bratsseg.inference.probabilities import region_probabilities
 from bratsseg.inference.quality import assess, modality_drop
 from bratsseg.inference.runtime import Runtime
+from bratsseg.inference.shipped import PICTURES, shipped_names
 from bratsseg.study.brain import Brain, find_brain
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality

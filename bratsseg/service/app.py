@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from bratsseg import __version__
 from bratsseg.errors import BratssegError
 from bratsseg.service import api, pages
 from bratsseg.service.answers import answer
@@ -26,6 +25,7 @@ from bratsseg.service.housekeeping import sweep
 from bratsseg.service.refusal import Refusal, of_error
 from bratsseg.service.settings import Settings
 from bratsseg.service.supervisor import Supervisor
+from bratsseg.version import __version__
 
 STATIC = Path(__file__).with_name("static")
 _THREADS = 24  # each may hold a database connection, and a volume while it is checked

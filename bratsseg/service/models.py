@@ -8,13 +8,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bratsseg.inference.shipped import PICTURES
 from bratsseg.service.records import InstalledModel
 from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.service.settings import Settings
 from bratsseg.study.modality import Modality
 
-PICTURES = "default-picture"
-"""The picture model that ships; its name again, for the server loads no torch (see ``inference.choice``)."""
 NO_PICTURE_MODEL = (
     "no picture model is installed, so pictures cannot be segmented; train one on pictures with bratsseg train, "
     "and start the service with --model-folder FOLDER"

@@ -7,7 +7,8 @@ from pathlib import Path
 from sqlalchemy import delete
 
 from bratsseg.errors import ModelError
-from bratsseg.inference.model import ModelFolder, shipped_names
+from bratsseg.inference.model import ModelFolder
+from bratsseg.inference.shipped import shipped_names
 from bratsseg.service.records import InstalledModel, Store
 from bratsseg.service.settings import Settings
 

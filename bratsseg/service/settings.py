@@ -112,7 +112,7 @@ class Settings(Config):
 
     @property
     def corrections(self) -> Path:
-        """Label maps that a reader drew: ``<review>.nii.gz``."""
+        """Label maps that a reader drew, with what was measured of them: a folder ``<review>`` each."""
         return self.data / "corrections"
 
     @property

@@ -9,15 +9,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from bratsseg.config import Config
+from bratsseg.study.brain import Brain
+from bratsseg.study.grid import Grid
+from bratsseg.study.modality import Modality
+from bratsseg.study.volume import Study, Volume
 from bratsseg.synthesis.contrast import Range
 from bratsseg.synthesis.draws import Draws
-from bratsseg.synthesis.patient import SyntheticPatient
+from bratsseg.synthesis.patient import SyntheticPatient, brain_of
 
 SEED_OFFSET = 700_001
 """Added to the patient's seed, so that its pictures are drawn apart from it."""
@@ -66,6 +71,21 @@ class Pictures:
 
     images: Tensor
     regions: Tensor
+
+    def study(self, case_id: str = "synthetic") -> Study:
+        """All slices as a study of pictures, whose values are 0 to 255."""
+        images = (self.images * 255).cpu().numpy()
+        grid = Grid.of(images.shape[1:], np.eye(4), physical=False)
+        return Study(case_id, {m: Volume(image, grid) for m, image in zip(Modality, images, strict=True)})
+
+    def known_brain(self) -> Brain:
+        """All of it: a picture is taken whole."""
+        return brain_of(torch.ones(self.images.shape[1:], dtype=torch.bool))
+
+    def one_by_one(self) -> list[Pictures]:
+        """Each slice for itself, as pictures that arrive alone."""
+        slices = range(self.images.shape[-1])
+        return [Pictures(self.images[..., k : k + 1], self.regions[..., k : k + 1]) for k in slices]
 
 
 @torch.no_grad()

@@ -12,7 +12,8 @@ from typing import Literal, Self, TypeVar
 
 import numpy as np
 import torch
-from pydantic import model_validator
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from bratsseg.config import Config
@@ -43,7 +44,7 @@ class Preparation(Config):
     """A scan with a place in the head; or pictures, whose pixels have no size and stay in the order of the array."""
     crop: Literal["brain", "none"] = "brain"
     """The network sees the brain box, or the whole scan."""
-    margin: int = 2
+    margin: int = Field(default=2, ge=0)
     """Voxels kept around the brain box, in the source frame."""
     plane_size: tuple[int, int] | None = None
     """Voxel counts along the first two axes of the model frame, to which every plane is resampled; None keeps them."""
@@ -65,6 +66,10 @@ class Preparation(Config):
     def _makes_sense(self) -> Self:
         if self.subject == "picture" and self.spacing_mm is not None:
             raise ValueError("spacing_mm must be left out for pictures: their pixels have no size; use plane_size")
+        if self.subject == "picture" and self.orientation != "RAS":
+            raise ValueError("orientation must be left out for pictures: they stay in the order of the array")
+        if self.crop == "none" and self.margin not in (0, type(self).model_fields["margin"].default):
+            raise ValueError("margin must be left out where crop is none: the whole scan has nothing around it")
         if self.plane_size is not None and min(self.plane_size) < 1:
             raise ValueError(f"plane_size must be at least 1 by 1, was {self.plane_size}")
         return self
@@ -141,12 +146,21 @@ def plan(grid: Grid, box: Box, preparation: Preparation) -> Placement:
 
 
 def _reorientation(grid: Grid, orientation: str) -> tuple[Shape, tuple[bool, bool, bool]]:
-    import nibabel as nib  # noqa: PLC0415 - absent on machines that only train
-
-    codes = nib.orientations.io_orientation(grid.affine)
-    axes = _three(int(np.flatnonzero(codes[:, 0] == axis)[0]) for axis in range(3))
+    axes, backwards = _directions(grid.affine)
     letters = zip(axes, orientation, strict=True)
-    return axes, _three(bool(codes[axis, 1] < 0) != (letter in "LPI") for axis, letter in letters)
+    return axes, _three(backwards[axis] != (letter in "LPI") for axis, letter in letters)
+
+
+def _directions(affine: NDArray[np.float64]) -> tuple[Shape, tuple[bool, bool, bool]]:
+    """The voxel axis nearest to each of R, A, S; and for each voxel axis whether it points away from it."""
+    edges = np.diag(affine)[:3]
+    if edges.all() and np.array_equal(affine[:3, :3], np.diag(edges)):
+        return (0, 1, 2), _three(bool(edge < 0) for edge in edges)
+    import nibabel as nib  # noqa: PLC0415 - absent on machines that only train, on patients whose axes are these
+
+    codes = nib.orientations.io_orientation(affine)
+    axes = _three(int(np.flatnonzero(codes[:, 0] == axis)[0]) for axis in range(3))
+    return axes, _three(bool(code < 0) for code in codes[:, 1])
 
 
 def to_model_frame(images: Tensor, placement: Placement) -> Tensor:

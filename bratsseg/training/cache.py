@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bratsseg.errors import CaseError, GridMismatch
+from bratsseg.study.brain import find_brain
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.study.stack import state_of
 from bratsseg.tensors.transforms import Preparation
-from bratsseg.training.prepared import PreparedCase, prepared
+from bratsseg.training.prepared import PreparedCase, frame, prepared
 from bratsseg.training.sources import TrainingCase
 
 FORMAT = 1
@@ -136,17 +137,14 @@ def prepare_case(
     dialect, and whatever reading raises.
     """
     # Not at the top: training on synthetic patients alone must not need what reads files.
-    from bratsseg.study.brain import find_brain  # noqa: PLC0415
     from bratsseg.study.reading import read_study  # noqa: PLC0415
-    from bratsseg.tensors.transforms import prepare, to_model_frame  # noqa: PLC0415
 
     study = read_study(case.case)
     truth = torch.from_numpy(_truth(case, study.require_one_grid(), regions))
-    brain = find_brain(study)
-    images, inside, placement = prepare(study, brain, modalities, preparation)
-    framed = to_model_frame(truth[(slice(None), *placement.box)].float(), placement) > 0.5
-    voxel_ml = _voxel_ml(study.reference.grid.voxel_ml, placement.scale)
-    return prepared(case.case.id, images, framed, inside, voxel_ml=voxel_ml, patient=case.patient)
+    framed = frame(study, find_brain(study), truth, modalities, preparation)
+    return prepared(
+        case.case.id, framed.images, framed.regions, framed.inside, voxel_ml=framed.voxel_ml, patient=case.patient
+    )
 
 
 def _truth(case: TrainingCase, grid: Any, regions: tuple[Region, ...]) -> NDArray[np.bool_]:
@@ -188,7 +186,3 @@ def _state(source: Any) -> list[object] | None:
     if path is None:
         return None
     return [str(Path(path).absolute()), getattr(source, "channel", None), *state_of(Path(path))]
-
-
-def _voxel_ml(source_ml: float | None, scale: tuple[float, float, float]) -> float | None:
-    return None if source_ml is None else source_ml * scale[0] * scale[1] * scale[2]

@@ -14,6 +14,7 @@ from bratsseg.synthesis.generator import SynthesisConfig
 from bratsseg.tensors.augmentation import AugmentationConfig
 from bratsseg.tensors.transforms import Preparation
 from bratsseg.tensors.windows import SlabWindows, Windows
+from bratsseg.training.ignored import refuse_ignored
 from bratsseg.training.loss import LossConfig, build_loss
 from bratsseg.training.optimiser import OptimiserConfig
 from bratsseg.training.schedule import ScheduleConfig
@@ -130,6 +131,7 @@ class Experiment(Config):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
+        refuse_ignored(self)
         for check in (self._preparation, self._dimensions, self._channels, self._sides, self._monitor):
             check()
         return self
@@ -152,6 +154,8 @@ class Experiment(Config):
                 raise ValueError(f"windows.size must be multiples of {multiple} for this network, was {size}")
 
     def _preparation(self) -> None:
+        if self.preparation.normalisation == "imagenet" and len(self.data.modalities) != 3:
+            raise ValueError("data.modalities must be three for preparation.normalisation imagenet")
         if self.data.synthetic is None:
             return
         size = self.synthesis.pictures.size

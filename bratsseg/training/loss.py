@@ -154,13 +154,6 @@ def exclusive_classes(regions: Tensor) -> Tensor:
     return torch.where(enhancing, 3, torch.where(core, 1, torch.where(whole, 2, 0)))
 
 
-def hard_dice(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Dice (R,) of bool masks (R, *space); 1 where both are empty, 0 where only one is."""
-    axes = list(range(1, truth.ndim))
-    overlap, total = (predicted & truth).sum(axes).float(), predicted.sum(axes).float() + truth.sum(axes).float()
-    return torch.where(total > 0, 2 * overlap / total.clamp(min=1), torch.ones_like(total))
-
-
 def _check(config: LossConfig, target: Target, channels: int | None) -> None:
     if _ONLY.get(config.name, target) != target:
         raise ConfigError(

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from bratsseg.study.brain import Brain
+from bratsseg.study.modality import Modality
+from bratsseg.study.volume import Study
+from bratsseg.tensors.transforms import Preparation, prepare, to_model_frame
 from bratsseg.tensors.windows import rows_with
 
 MOST_PLACES = 2_000
@@ -31,6 +35,34 @@ class PreparedCase:
     places: tuple[Tensor, ...] = field(default=())
     voxel_ml: float | None = None
     patient: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Framed:
+    """A study in the model's frame with its truth: what every case is before it is indexed.
+
+    ``images`` (C, I, J, K) float32 as the segmenter would have them, ``regions`` (R, I, J, K) bool, ``inside``
+    (I, J, K) bool, ``voxel_ml`` None for a picture.
+    """
+
+    images: Tensor
+    regions: Tensor
+    inside: Tensor
+    voxel_ml: float | None
+
+
+def frame(
+    study: Study, brain: Brain, truth: Tensor, modalities: tuple[Modality, ...], preparation: Preparation
+) -> Framed:
+    """Take a study and its ``truth`` (R, I, J, K) bool on the study's grid to the model's frame.
+
+    Scans that were read and patients that were made come this way alike, so that a network learns from what it will
+    be shown. Raises ``GridMismatch`` when the volumes do not share a grid.
+    """
+    images, inside, placement = prepare(study, brain, modalities, preparation)
+    regions = to_model_frame(truth[(slice(None), *placement.box)].float(), placement) > 0.5
+    source_ml, (a, b, c) = study.reference.grid.voxel_ml, placement.scale
+    return Framed(images, regions, inside, None if source_ml is None else source_ml * a * b * c)
 
 
 def prepared(

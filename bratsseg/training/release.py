@@ -17,8 +17,9 @@ from torch import Tensor
 from bratsseg.config import read_config
 from bratsseg.errors import ModelError, WriteError
 from bratsseg.inference.decoding import Decoding
-from bratsseg.inference.model import CARD, DESCRIPTION, ReleasedModel, WeightFile
+from bratsseg.inference.model import CARD, ReleasedModel, WeightFile
 from bratsseg.inference.passes import Passes
+from bratsseg.inference.shipped import DESCRIPTION
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.training.card import write_card
@@ -46,7 +47,7 @@ ANY_SUBSET: dict[Region, tuple[tuple[Modality, ...], ...]] = {
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingRun:
     """A run that can be released."""
 
     run: Path
@@ -87,16 +88,16 @@ def release(
     return described
 
 
-def _read(run: Path) -> Trained:
+def _read(run: Path) -> TrainingRun:
     checkpoint = run / BEST if (run / BEST).exists() else run / LAST
     if not checkpoint.exists():
         raise ModelError(f"run {run}: must hold {LAST}; train for at least one epoch first")
     loaded = read_checkpoint(checkpoint)
     experiment = read_config(Experiment, run / EXPERIMENT)
-    return Trained(run, experiment, loaded["state_dict"], int(loaded["global_step"]))
+    return TrainingRun(run, experiment, loaded["state_dict"], int(loaded["global_step"]))
 
 
-def _require_one_experiment(trained: Sequence[Trained]) -> None:
+def _require_one_experiment(trained: Sequence[TrainingRun]) -> None:
     first = trained[0]
     folds = [one.experiment.fold for one in trained]
     if len(set(folds)) < len(folds):
@@ -109,7 +110,7 @@ def _require_one_experiment(trained: Sequence[Trained]) -> None:
 
 
 def _describe(
-    trained: Sequence[Trained], names: dict[str, str], passes: Passes, weights: tuple[WeightFile, ...]
+    trained: Sequence[TrainingRun], names: dict[str, str], passes: Passes, weights: tuple[WeightFile, ...]
 ) -> ReleasedModel:
     experiment = trained[0].experiment
     return ReleasedModel(
@@ -148,7 +149,7 @@ def _needs(experiment: Experiment) -> dict[Region, tuple[tuple[Modality, ...], .
     return dict.fromkeys(data.regions, (data.modalities,))
 
 
-def _halved(one: Trained) -> dict[str, Tensor]:
+def _halved(one: TrainingRun) -> dict[str, Tensor]:
     """The averaged network's state, floating point as float16."""
     prefix = "average."
     halved = {}
@@ -162,7 +163,7 @@ def _halved(one: Trained) -> dict[str, Tensor]:
     return halved
 
 
-def _provenance(trained: Sequence[Trained]) -> dict[str, Any]:
+def _provenance(trained: Sequence[TrainingRun]) -> dict[str, Any]:
     first = trained[0]
     runs = []
     for one in trained:

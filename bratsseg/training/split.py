@@ -37,6 +37,11 @@ class SplitConfig(Config):
     def _holds_something_out(self) -> Self:
         if self.folds < 2 and self.validation_share is None and self.file is None:
             raise ValueError("folds must be 2 or more, or validation_share or file be given: something is held out")
+        if self.file is not None and (self.validation_share is not None or self.test_share):
+            raise ValueError("validation_share and test_share must be left out: file says what is held out")
+        drawn = self.file is None and self.validation_share is None
+        if not drawn and self.folds not in (1, type(self).model_fields["folds"].default):
+            raise ValueError("folds must be left out: file or validation_share says what is held out")
         return self
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from bratsseg.study.grid import Grid
-from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.synthesis.generator import synthesize_patient
 from bratsseg.synthesis.patient import SyntheticPatient
 from bratsseg.synthesis.pictures import Pictures, take_pictures
-from bratsseg.tensors.transforms import Preparation, normalise, normalise_as, plan
-from bratsseg.tensors.windows import SlabWindows, rows_with
+from bratsseg.tensors.transforms import Preparation
+from bratsseg.tensors.windows import SlabWindows
 from bratsseg.training.experiment import Experiment
-from bratsseg.training.prepared import PreparedCase, prepared
+from bratsseg.training.prepared import PreparedCase, frame, prepared
 from bratsseg.training.samples import draw_window, sample_generator
 from bratsseg.training.sources import DataConfig, SyntheticConfig
 
@@ -24,34 +23,37 @@ VALIDATION_SEED_OFFSET = 500_009
 """Added to the seed for validation patients, which training never sees."""
 
 
-def prepare_patient(patient: SyntheticPatient, data: DataConfig, name: str = "synthetic") -> PreparedCase:
-    """Crop to the brain's box and z-score, as inference does; the channels and regions that ``data`` names."""
-    channels = [list(Modality).index(modality) for modality in data.modalities]
-    rows = [list(Region).index(region) for region in data.regions]
-    box = tuple(slice(int(r[0]), int(r[-1]) + 1) for r in (rows_with(patient.brain, axis) for axis in range(3)))
-    brain = patient.brain[box]
-    images = normalise(patient.images[(slice(None), *box)][channels], brain)
-    return prepared(name, images, patient.regions[(slice(None), *box)][rows], brain)
+def prepare_patient(
+    patient: SyntheticPatient, data: DataConfig, preparation: Preparation, name: str = "synthetic"
+) -> PreparedCase:
+    """The patient in the model's frame, as inference takes a study there; the channels and regions of ``data``."""
+    return _prepared([patient.scanned()], data, preparation, name)
 
 
 def prepare_pictures(
     pictures: Pictures, data: DataConfig, preparation: Preparation, name: str = "synthetic", *, single: bool = False
 ) -> PreparedCase:
-    """Normalise a stack of pictures as inference does; ``single`` takes each of them for a study of its own."""
-    channels = [list(Modality).index(modality) for modality in data.modalities]
+    """The same of a stack of pictures; ``single`` takes each of them for a study of its own."""
+    return _prepared(pictures.one_by_one() if single else [pictures], data, preparation, name)
+
+
+def _prepared(
+    parts: Sequence[SyntheticPatient | Pictures], data: DataConfig, preparation: Preparation, name: str
+) -> PreparedCase:
     rows = [list(Region).index(region) for region in data.regions]
-    images = pictures.images[channels] * 255
-    inside = torch.ones(images.shape[1:], dtype=torch.bool)
-    stacks = [images[..., k : k + 1] for k in range(images.shape[-1])] if single else [images]
-    done = torch.cat([_normalised(stack, inside[..., : stack.shape[-1]], preparation) for stack in stacks], -1)
-    return prepared(name, done, pictures.regions[rows], inside)
-
-
-def _normalised(images: Tensor, inside: Tensor, preparation: Preparation) -> Tensor:
-    i, j, k = inside.shape
-    grid = Grid.of((i, j, k), np.eye(4), physical=False)
-    placement = plan(grid, (slice(0, i), slice(0, j), slice(0, k)), preparation)
-    return torch.cat([normalise_as(preparation.normalisation, image[None], inside, placement) for image in images])
+    framed = [
+        frame(part.study(name), part.known_brain(), part.regions[rows].cpu(), data.modalities, preparation)
+        for part in parts
+    ]
+    images, regions, inside = (
+        torch.cat(stacks, -1)
+        for stacks in (
+            [each.images for each in framed],
+            [each.regions for each in framed],
+            [each.inside for each in framed],
+        )
+    )
+    return prepared(name, images, regions, inside, voxel_ml=framed[0].voxel_ml)
 
 
 class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
@@ -126,7 +128,7 @@ def _made(experiment: Experiment, seed: int, index: int, name: str) -> tuple[Pre
     config, preparation = experiment.synthesis, experiment.preparation
     if preparation.subject == "volume":
         patient = synthesize_patient(seed, index, preparation.spacing_mm or 1.0, config)
-        return prepare_patient(patient, experiment.data, name), bool(patient.regions[0].any())
+        return prepare_patient(patient, experiment.data, preparation, name), bool(patient.regions[0].any())
     patient = synthesize_patient(seed, index, config.pictures.spacing_mm, config)
     pictures = take_pictures(patient, seed, index, config.pictures)
     share = (experiment.data.synthetic or SyntheticConfig()).single

@@ -10,15 +10,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
 
 from bratsseg import __version__
 from bratsseg.batch.step import Outcome
 from bratsseg.cli import progress
-from bratsseg.cli.synthesize import write_patient
 from bratsseg.study.layout import find_cases
-from bratsseg.synthesis.patient import SyntheticPatient
-from tests.flows.conftest import bratsseg, hashes
+from tests.flows.conftest import bratsseg
 
 SUFFIXES = ("t1n", "t1c", "t2w", "t2f")
 VERBS = ["check", "segment", "evaluate", "synthesize", "train", "models"]
@@ -98,36 +95,6 @@ def test_synthetic_patients_look_like_brats_2023(tmp_path: Path) -> None:
     flair = np.asarray(images["t2f"].dataobj)
     assert flair[tumour].mean() > flair[(flair > 0) & ~tumour].mean()
     assert [case.dialect for case in find_cases(tmp_path)] == ["brats2023"]
-
-
-def _patient() -> SyntheticPatient:
-    """A brain of 20 x 30 x 170 voxels whose left, back and lowest ends are marked in T1, with truth at the top."""
-    brain = torch.ones((20, 30, 170), dtype=torch.bool)
-    images = torch.full((4, 20, 30, 170), 0.5)
-    images[1, 0], images[1, :, 0], images[1, :, :, 0] = 1.0, 2.0, 3.0
-    regions = torch.zeros((3, 20, 30, 170), dtype=torch.bool)
-    regions[:, 5:10, 5:10, 165:] = True
-    return SyntheticPatient(images, regions, brain, (1.0, 1.0, 1.0))
-
-
-def test_a_patient_is_written_the_right_way_round_and_a_tall_one_keeps_its_vertex(tmp_path: Path) -> None:
-    folder = write_patient(_patient(), tmp_path, "x", "synthetic")
-    image = nib.load(folder / "x-t1n.nii.gz")
-    ras = np.asarray(nib.as_closest_canonical(image).dataobj)
-    inside = ras[np.ix_(*(np.flatnonzero(ras.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))))]
-    assert inside.shape == (20, 30, 155)
-    assert (inside[0, 1:] > inside[5, 5, 5]).all()
-    assert (inside[:, 0] > inside[0, 5, 5]).all()
-    assert (inside[1:, 1:, 0] == inside[5, 5, 5]).all(), "the lowest slices are cut off"
-    truth = np.asarray(nib.as_closest_canonical(nib.load(folder / "x-seg.nii.gz")).dataobj)
-    assert (truth == 3).sum() == 5 * 5 * 5
-    assert (truth == 3)[:, :, -1].any()
-
-
-def test_the_same_patient_gives_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        write_patient(_patient(), tmp_path / name, "x", "synthetic")
-    assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
 
 
 def test_without_a_terminal_progress_is_a_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

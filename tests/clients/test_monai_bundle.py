@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bratsseg.exchange.monai_bundle import export_monai_bundle
+from bratsseg.exchange.foreign.monai_bundle import export_monai_bundle
 from bratsseg.inference import Segmenter
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.modality import Modality

@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from bratsseg.errors import UsageError
 from bratsseg.evaluation.lesion_rules import PRESETS, lesion_rules
-from bratsseg.evaluation.lesions import LESION_COLUMNS, lesion_cells, masks_from_regions, masks_of, score_lesions
+from bratsseg.evaluation.lesions import LESION_COLUMNS, lesion_cells, masks_from_regions, score_lesions
+from tests.evaluation.challenge_labels import masks_of
 
 ONE_MM = (1.0, 1.0, 1.0)
 SHAPE = (40, 30, 20)

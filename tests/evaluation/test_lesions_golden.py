@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from bratsseg.evaluation.lesion_rules import lesion_rules
-from bratsseg.evaluation.lesions import LesionScores, masks_of, score_lesions
+from bratsseg.evaluation.lesions import LesionScores, score_lesions
+from tests.evaluation.challenge_labels import masks_of
 
 GOLDEN = Path(__file__).parent / "golden"
 SOURCE = json.loads((GOLDEN / "source.json").read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ import torch
 from typer.testing import CliRunner
 
 from bratsseg.errors import ModelError, UsageError
-from bratsseg.exchange.monai_bundle import export_monai_bundle
+from bratsseg.exchange.foreign.monai_bundle import export_monai_bundle
 from bratsseg.inference import Segmenter
 from bratsseg.inference.model import ModelFolder
 from bratsseg.inference.passes import run_pass

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bratsseg.inference.model import SHIPPED
+from bratsseg.inference.shipped import SHIPPED
 from bratsseg.study.layout import find_cases
 from bratsseg.study.modality import Modality
 from bratsseg.study.quality import REVIEW_BELOW

@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 
 from bratsseg.errors import ModalityMissing, ModelError, UsageError
 from bratsseg.inference import Segmenter, released_models
-from bratsseg.inference.model import SHIPPED, ModelFolder
+from bratsseg.inference.model import ModelFolder
 from bratsseg.inference.passes import SlabPass, WholePass, WindowPass, run_pass
+from bratsseg.inference.shipped import SHIPPED
 from bratsseg.network import UNetConfig, build_network
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality

@@ -7,7 +7,8 @@ from itertools import groupby
 
 import pytest
 
-from bratsseg.inference.model import ModelFolder, shipped_names
+from bratsseg.inference.model import ModelFolder
+from bratsseg.inference.shipped import shipped_names
 
 NAMES = sorted(shipped_names())
 LEARNT = [name for name in NAMES if ModelFolder.find(name).description.weights]

@@ -60,6 +60,17 @@ def test_importing_the_package_imports_no_torch():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
+def test_no_room_leans_on_the_door():
+    """The door stands on the rooms; one that imported from it would stand on itself."""
+    leaning = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "bratsseg").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "bratsseg" and not node.level
+    ]
+    assert not leaning
+
+
 def test_no_file_or_class_has_a_name_that_says_nothing():
     files = [path for path in MODULES if words(path.stem) & UNWANTED or words(path.parent.name) & UNWANTED]
     classes = [

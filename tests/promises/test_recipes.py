@@ -38,6 +38,7 @@ MADE_PATIENTS = (
     "data.synthetic.volumes=1",
     "data.synthetic.windows_per_volume=4",
     "data.synthetic.validation_patients=1",
+    "data.split={}",
     "preparation.spacing_mm=8",
 )
 """For scans: patients made on the fly. Pictures are made by ``picture_folder``, or of patients made on the fly."""

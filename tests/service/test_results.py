@@ -175,7 +175,7 @@ def test_a_picture_is_measured_in_pixels_and_never_in_mm(seed, tmp_path):
     import json
     import shutil
 
-    from bratsseg.inference.model import SHIPPED
+    from bratsseg.inference.shipped import SHIPPED
     from bratsseg.service.released import announce_models
     from tests.service.conftest import Site, make_settings
 

@@ -14,12 +14,12 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from bratsseg.cli.serve import serve_settings
 from bratsseg.errors import UsageError
 from bratsseg.service import jobs, worker
 from bratsseg.service.accounts.roles import Role
 from bratsseg.service.accounts.sessions import new_token
 from bratsseg.service.records import Job, Result
+from bratsseg.service.server import serve_settings
 from bratsseg.service.settings import JobRules, Settings
 from tests.flows.conftest import FORKS
 from tests.service.conftest import Site, accept, finish

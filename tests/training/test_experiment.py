@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from bratsseg.config import read_config
+from bratsseg.config import read_config, write_config
 from bratsseg.errors import ConfigError
 from bratsseg.training.experiment import Experiment
 
@@ -45,3 +46,50 @@ def test_a_run_shorter_than_an_epoch_has_its_own() -> None:
 def test_every_config_is_read_and_says_what_it_is_for(path: Path) -> None:
     read_config(Experiment, path)
     assert path.read_text(encoding="utf-8").startswith("# Purpose: ")
+
+
+SCANS = ("data.synthetic=null", "data.folder=scans")
+PICTURES = (
+    "preparation.subject=picture",
+    "preparation.spacing_mm=null",
+    "preparation.plane_size=[128,128]",
+    "synthesis.head={}",
+)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (("data.cache=c",), "data.cache"),
+        (("data.split.test_share=0.1",), "data.split.test_share"),
+        (("data.split.patients=who.csv",), "data.split.patients"),
+        (("fold=1",), "fold"),
+        (("data.synthetic.single=0.2",), "data.synthetic.single"),
+        (("synthesis.pictures.loss=[0.1,0.2]",), "synthesis.pictures.loss"),
+        ((*PICTURES, "preparation.margin=5"), "preparation.margin"),
+        ((*SCANS, "synthesis.head={}"), "synthesis.head"),
+        ((*SCANS, "synthesis.tumour.second_focus=0.3"), "synthesis.tumour.second_focus"),
+        ((*SCANS, "data.split.file=s.json", "fold=2"), "fold"),
+        (("preparation.crop=none", "preparation.margin=5"), "margin"),
+        ((*PICTURES, "preparation.orientation=LPS"), "orientation"),
+        ((*SCANS, "data.split.file=s.json", "data.split.folds=3"), "folds"),
+        ((*SCANS, "data.split.validation_share=0.2", "data.split.folds=3"), "folds"),
+        ((*SCANS, "data.split.file=s.json", "data.split.test_share=0.1"), "validation_share and test_share"),
+    ],
+)
+def test_a_key_that_nothing_would_read_is_refused(overrides: tuple[str, ...], key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"(?<![\w.]){re.escape(key)} must be left out"):
+        read_config(Experiment, CONFIGS / "tiny.yaml", overrides)
+
+
+@pytest.mark.parametrize("overrides", [(), PICTURES, SCANS, (*SCANS, "data.split.folds=3", "fold=2", "data.cache=c")])
+def test_an_experiment_that_was_saved_is_read_again(overrides: tuple[str, ...], tmp_path: Path) -> None:
+    """Saved with every key it has, whether typed or not."""
+    experiment = read_config(Experiment, CONFIGS / "tiny.yaml", overrides)
+    write_config(experiment, tmp_path / "experiment.yaml")
+    assert read_config(Experiment, tmp_path / "experiment.yaml") == experiment
+
+
+def test_imagenet_needs_three_modalities() -> None:
+    with pytest.raises(ConfigError, match=r"data.modalities must be three for preparation.normalisation imagenet"):
+        read_config(Experiment, CONFIGS / "tiny.yaml", ["preparation.normalisation=imagenet"])

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 from bratsseg.errors import ConfigError
-from bratsseg.training.loss import LossConfig, build_loss, exclusive_classes, hard_dice, region_loss
+from bratsseg.training.loss import LossConfig, build_loss, exclusive_classes, region_loss
 
 DICE = LossConfig(name="dice", smooth=1.0)
 ENTROPY = LossConfig(name="bce")
@@ -74,13 +74,6 @@ def test_deep_supervision_of_one_level_is_the_loss() -> None:
     coarse, coarse_truth = logits[..., ::2, ::2], F.max_pool2d(truth.float(), 2)
     expected = (loss(logits, truth) + loss(coarse, coarse_truth) / 2) / 1.5
     torch.testing.assert_close(loss([logits, coarse], truth), expected)
-
-
-def test_hard_dice_states_the_empty_cases() -> None:
-    full, empty = torch.ones(2, 2, dtype=torch.bool), torch.zeros(2, 2, dtype=torch.bool)
-    half = torch.tensor([[True, False], [True, False]])
-    predicted, truth = torch.stack([empty, full, half]), torch.stack([empty, empty, full])
-    assert hard_dice(predicted, truth).tolist() == pytest.approx([1.0, 0.0, 2 / 3])
 
 
 @pytest.mark.parametrize("batch", [True, False])

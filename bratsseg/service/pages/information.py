@@ -8,15 +8,14 @@ from fastapi import APIRouter, Request
 from sqlalchemy import func, select
 from starlette.responses import JSONResponse, Response
 
-from bratsseg import __version__
 from bratsseg.service.accounts.roles import Role
 from bratsseg.service.api.jobs import jobs_of_patients
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.models import find_model, installed_models, model_facts
 from bratsseg.service.records import Job, JobStatus, WorkerState, now
 from bratsseg.service.templates import page
-from bratsseg.study.modality import Modality
-from bratsseg.study.regions import APPEARANCE, Region, Tissue
+from bratsseg.study.regions import APPEARANCE, Region
+from bratsseg.version import __version__
 
 router = APIRouter()
 _WORKER_SILENT_SECONDS = 60
@@ -52,9 +51,8 @@ def model(request: Request, context: ContextOf, name: str) -> Response:
 @router.get("/explainer")
 def explainer(request: Request) -> Response:
     """What the sequences and the parts of a tumour are."""
-    tissues = [APPEARANCE[tissue] for tissue in Tissue]
     regions = [(region, APPEARANCE[region]) for region in Region]
-    return page(request, "explainer.html.j2", tissues=tissues, regions=regions, modalities=list(Modality))
+    return page(request, "explainer.html.j2", regions=regions)
 
 
 @router.get("/openapi.json")

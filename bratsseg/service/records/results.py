@@ -35,7 +35,7 @@ class Result(Base):
 class Review(Base):
     """What a reader decided: accept, correct or reject. The latest counts; none is ever changed.
 
-    A correction's label map is ``corrections/<id>.nii.gz``, with ``measures`` of its own.
+    A correction's label map lies in the folder ``corrections/<id>``, with ``measures`` of its own.
     """
 
     __tablename__ = "reviews"

@@ -22,7 +22,7 @@ class Upload(Base):
     status: Mapped[str] = mapped_column(String(16), default="open", index=True)
     code: Mapped[str] = mapped_column(String(64), default="")
     found: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """What the files turned out to be, once all are here: see ``intake.found``."""
+    """What the files turned out to be, once all are here: see ``intake.completion``."""
     study_id: Mapped[str | None] = mapped_column(ForeignKey("studies.id"))
     created_by: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)

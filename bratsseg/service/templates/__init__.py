@@ -9,10 +9,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from bratsseg import __version__, wording
+from bratsseg import wording
 from bratsseg.report import phrases
 from bratsseg.service.accounts.roles import Role
 from bratsseg.service.assets import has_asset
+from bratsseg.version import __version__
 
 
 def page(

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from bratsseg.errors import ConfigError, ModelError
-from bratsseg.inference.adoption import Told, adopt
-from bratsseg.inference.bundle import read_weights
+from bratsseg.exchange.foreign.adoption import ForeignModel, adopt
+from bratsseg.exchange.foreign.weights import read_weights
 from bratsseg.inference.model import ModelFolder
 from bratsseg.inference.runtime import Runtime
 from bratsseg.inference.segmenter import Segmenter
@@ -126,7 +126,7 @@ def test_a_bundle_is_the_same_in_a_zip(tmp_path):
 
 
 def test_what_the_bundle_says_is_in_the_model_and_on_its_card(tmp_path):
-    adopt(read_weights(bundle(tmp_path / "b")), Told("zoo"), tmp_path / "zoo")
+    adopt(read_weights(bundle(tmp_path / "b")), ForeignModel("zoo"), tmp_path / "zoo")
     folder = ModelFolder.find(tmp_path / "zoo")
     model = folder.description
     assert model.modalities == CHANNELS
@@ -154,8 +154,8 @@ def test_bare_weights_are_asked_for_the_order_of_their_channels(tmp_path):
 def test_outputs_are_put_into_our_order_once(tmp_path):
     network = segresnet()
     torch.save(network.state_dict(), tmp_path / "a.pt")
-    told = Told("mine", CHANNELS, (Region.ET, Region.WT, Region.TC))
-    adopt(read_weights(tmp_path / "a.pt"), told, tmp_path / "mine")
+    foreign = ForeignModel("mine", CHANNELS, (Region.ET, Region.WT, Region.TC))
+    adopt(read_weights(tmp_path / "a.pt"), foreign, tmp_path / "mine")
     (adopted,) = ModelFolder.find(tmp_path / "mine").networks()
     image = torch.rand(1, 4, 16, 16, 16)
     with torch.no_grad():
@@ -165,7 +165,7 @@ def test_outputs_are_put_into_our_order_once(tmp_path):
 def test_swin_unetr_is_known_by_its_weights_too(tmp_path):
     config = SwinUNETRConfig(in_channels=4, feature_size=12, depths=(1, 1, 1, 1))
     torch.save({f"module.{key}": value for key, value in build_network(config).state_dict().items()}, tmp_path / "a.pt")
-    model = adopt(read_weights(tmp_path / "a.pt"), Told("swin", CHANNELS), tmp_path / "swin")
+    model = adopt(read_weights(tmp_path / "a.pt"), ForeignModel("swin", CHANNELS), tmp_path / "swin").model
     assert model.network.model_copy(update={"dropout": 0.0}) == config
     assert len(ModelFolder.find(tmp_path / "swin").networks()) == 1
 
@@ -190,21 +190,23 @@ def test_nothing_in_a_file_is_run(tmp_path, monkeypatch):
 def test_what_cannot_be_adopted_is_refused_with_the_reason(tmp_path):
     state = segresnet().state_dict()
 
-    def refused(match: str, told: Told | None = None, **changed: object) -> None:
+    def refused(match: str, foreign: ForeignModel | None = None, **changed: object) -> None:
         torch.save({key: value for key, value in {**state, **changed}.items() if value is not None}, tmp_path / "a.pt")
         with pytest.raises((ModelError, ConfigError), match=match):
-            adopt(read_weights(tmp_path / "a.pt"), told or Told("m", CHANNELS), tmp_path / "m")
+            adopt(read_weights(tmp_path / "a.pt"), foreign or ForeignModel("m", CHANNELS), tmp_path / "m")
         assert not (tmp_path / "m").exists()
 
     refused("must hold the weights of segresnet or swin_unetr", **{"convInit.conv.weight": None})
-    refused("must hold the weights of swin_unetr, looks like segresnet", Told("m", CHANNELS, network="swin_unetr"))
+    refused(
+        "must hold the weights of swin_unetr, looks like segresnet", ForeignModel("m", CHANNELS, network="swin_unetr")
+    )
     refused("does not fit segresnet", **{"conv_final.2.conv.bias": torch.zeros(7)})
     refused("holds NaN", **{"conv_final.2.conv.bias": torch.tensor([0.0, float("nan"), 0.0])})
-    refused("4 input channels must be known", Told("m", CHANNELS[:3]))
-    refused("3 outputs must be known", Told("m", CHANNELS, (Region.WT, Region.ET)))
-    refused("that no shipped model has", Told("default", CHANNELS))
+    refused("4 input channels must be known", ForeignModel("m", CHANNELS[:3]))
+    refused("3 outputs must be known", ForeignModel("m", CHANNELS, (Region.WT, Region.ET)))
+    refused("that no shipped model has", ForeignModel("default", CHANNELS))
     with pytest.raises(ConfigError, match="leave the flag out"):
-        adopt(read_weights(bundle(tmp_path / "b")), Told("m", tuple(Modality)), tmp_path / "m")
+        adopt(read_weights(bundle(tmp_path / "b")), ForeignModel("m", tuple(Modality)), tmp_path / "m")
 
 
 def test_a_bundle_that_prepares_scans_otherwise_is_refused(tmp_path):

@@ -1,16 +1,19 @@
-"""Which shipped model takes a batch for which nobody named one."""
+"""Which models ship, and which of them takes a batch for which nobody named one."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import bratsseg.inference
 from bratsseg.errors import ContentError
-from bratsseg.inference import Segmenter, choice
-from bratsseg.inference.choice import default_model
+from bratsseg.inference import Segmenter, shipped
+from bratsseg.inference.shipped import default_model
 from bratsseg.study.case import Case, VolumeSource
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import is_picture, read_study
@@ -21,14 +24,28 @@ def picture_case(folder: Path) -> Case:
     return Case("a", {Modality.FLAIR: VolumeSource(folder / "a.png")})
 
 
+def test_which_models_ship_is_asked_without_torch() -> None:
+    asked = "import bratsseg.inference, bratsseg.service.models, bratsseg.inference.shipped as s; s.shipped_names()"
+    code = f"import sys; {asked}; sys.exit(bool({{'torch', 'monai'}} & sys.modules.keys()))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_every_name_of_inference_is_where_it_says() -> None:
+    for name in bratsseg.inference.__all__:
+        assert getattr(bratsseg.inference, name).__name__ == name
+    with pytest.raises(AttributeError, match="nothing"):
+        bratsseg.inference.nothing  # noqa: B018
+
+
 def test_volumes_keep_default() -> None:
     assert default_model(pictures=False) == "default"
 
 
 def test_pictures_take_the_picture_model_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "shipped_names", lambda: ["default", "default-picture"])
+    monkeypatch.setattr(shipped, "shipped_names", lambda: ["default", "default-picture"])
     assert default_model(pictures=True) == "default-picture"
-    monkeypatch.setattr(choice, "shipped_names", lambda: ["default"])
+    monkeypatch.setattr(shipped, "shipped_names", lambda: ["default"])
     assert default_model(pictures=True) == "default"
 
 

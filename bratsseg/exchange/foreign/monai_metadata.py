@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from bratsseg import __version__
 from bratsseg.inference.model import ModelFolder, ReleasedModel
 from bratsseg.inference.passes import SlabPass, WindowPass
 from bratsseg.study.regions import APPEARANCE
+from bratsseg.version import __version__
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 IGNITE = "0.5.2"

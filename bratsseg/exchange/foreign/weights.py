@@ -28,6 +28,7 @@ from bratsseg.study.modality import Modality, modality_of
 from bratsseg.study.regions import Region
 
 METADATA, INFERENCE, MODEL = "configs/metadata.json", "configs/inference.json", "models/model.pt"
+"""The files of a MONAI bundle that are read here, and that ``monai_bundle`` writes."""
 _WRAPPED = ("model", "state_dict", "network", "net")
 _REGIONS = {"tumor core": Region.TC, "whole tumor": Region.WT, "enhancing tumor": Region.ET}
 _SPACING = re.compile(r"(\d+(?:\.\d+)?)\s*x\s*(\d+(?:\.\d+)?)\s*x\s*(\d+(?:\.\d+)?)\s*mm")

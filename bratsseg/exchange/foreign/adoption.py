@@ -1,7 +1,7 @@
 """Adopt a network that was trained elsewhere: its weights become a released model of ours.
 
 MONAI's SegResNet and SwinUNETR are known by the names of their weights. What weights cannot say is asked for or taken
-from a bundle's ``configs`` (see ``bundle``): the order of the input channels and of the outputs, spacing, windows.
+from a bundle's ``configs`` (see ``weights``): the order of the input channels and of the outputs, spacing, windows.
 The outputs are put into our order once, here, in the last convolution, so that nothing later has to know.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,11 +19,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from bratsseg.errors import ConfigError, ModelError
+from bratsseg.exchange.foreign.weights import Weights
 from bratsseg.files import write_bytes, write_text
-from bratsseg.inference.bundle import Weights
 from bratsseg.inference.decoding import Decoding
-from bratsseg.inference.model import CARD, DESCRIPTION, ReleasedModel, WeightFile, shipped_names
+from bratsseg.inference.model import CARD, ReleasedModel, WeightFile
 from bratsseg.inference.passes import WindowPass
+from bratsseg.inference.shipped import DESCRIPTION, shipped_names
 from bratsseg.network import AnyNetworkConfig, SegResNetConfig, SwinUNETRConfig, build_network
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
@@ -34,14 +35,19 @@ T = TypeVar("T", bound=str)
 WEIGHTS = "weights.safetensors"
 MONAI_OUTPUTS = (Region.TC, Region.WT, Region.ET)
 """The order of MONAI's ``ConvertToMultiChannelBasedOnBratsClasses``, which its bundle and tutorials train with."""
+USUAL_SPACING_MM = 1.0
+"""Edge of the voxels of BraTS, on which these networks are trained where nothing else is said."""
 _LAST = {"segresnet": "conv_final.2.conv", "swin_unetr": "out.conv.conv"}
 _WINDOWS = {"segresnet": (240, 240, 160), "swin_unetr": (128, 128, 128)}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the user says of a network; None is taken from the bundle, else from what MONAI's networks usually have."""
+class ForeignModel:
+    """What the user says of a network trained elsewhere.
+
+    None is taken from the bundle, otherwise from what MONAI's networks usually have.
+    """
 
     name: str
     channels: tuple[Modality, ...] | None = None
@@ -49,31 +55,37 @@ class Told:
     network: str | None = None
     spacing_mm: float | None = None
     licence: str | None = None
-    notes: list[str] = field(default_factory=list)
-    """What was assumed, in words."""
 
 
-def adopt(weights: Weights, told: Told, out: Path) -> ReleasedModel:
-    """Write the model ``told.name`` into the new or empty folder ``out``; ``model.json`` last.
+@dataclass(frozen=True)
+class Adoption:
+    """The released model that a foreign one became, and what was assumed of it, in words."""
+
+    model: ReleasedModel
+    assumed: tuple[str, ...]
+
+
+def adopt(weights: Weights, foreign: ForeignModel, out: Path) -> Adoption:
+    """Write the model ``foreign.name`` into the new or empty folder ``out``; ``model.json`` last.
 
     Raises ``ModelError`` when the weights are of no known network, do not fit it, or the order of channels is unknown.
     """
-    if not _NAME.fullmatch(told.name) or told.name in shipped_names():
+    if not _NAME.fullmatch(foreign.name) or foreign.name in shipped_names():
         raise ModelError(
-            f"--as {told.name}: must be a word of letters, digits, dots and dashes that no shipped model has"
+            f"--as {foreign.name}: must be a word of letters, digits, dots and dashes that no shipped model has"
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ModelError(f"--out {out}: must be a new or an empty folder, so that no other model is overwritten")
-    config = _recognised(weights, told.network)
-    outputs = _outputs(weights, told, config)
+    config = _recognised(weights, foreign.network)
+    outputs = _outputs(weights, foreign, config)
     state = _in_our_order(_checked(weights, config), config.name, outputs)
-    content = save(state, metadata={"model": told.name})
-    model = _described(weights, told, config, content)
+    content = save(state, metadata={"model": foreign.name})
+    made = Adoption(_described(weights, foreign, config, outputs, content), _assumed(weights, foreign))
     out.mkdir(parents=True, exist_ok=True)
     write_bytes(out / WEIGHTS, content)
-    write_text(out / CARD, _card(weights, model, outputs, told))
-    write_bytes(out / DESCRIPTION, (model.model_dump_json(indent=1) + "\n").encode())
-    return model
+    write_text(out / CARD, _card(weights, made, outputs))
+    write_bytes(out / DESCRIPTION, (made.model.model_dump_json(indent=1) + "\n").encode())
+    return made
 
 
 def _recognised(weights: Weights, network: str | None) -> SegResNetConfig | SwinUNETRConfig:
@@ -143,10 +155,9 @@ def _checked(weights: Weights, config: AnyNetworkConfig) -> dict[str, Tensor]:
     return state
 
 
-def _outputs(weights: Weights, told: Told, config: SegResNetConfig | SwinUNETRConfig) -> tuple[Region, ...]:
-    outputs = _agreed("--outputs", told.outputs, weights.outputs, weights.source)
+def _outputs(weights: Weights, foreign: ForeignModel, config: SegResNetConfig | SwinUNETRConfig) -> tuple[Region, ...]:
+    outputs = _agreed("--outputs", foreign.outputs, weights.outputs, weights.source)
     if outputs is None and config.out_channels == len(MONAI_OUTPUTS):
-        told.notes.append("its outputs are taken to be TC, WT, ET, as MONAI trains them; --outputs says otherwise")
         outputs = MONAI_OUTPUTS
     if outputs is None or len(outputs) != config.out_channels or Region.WT not in outputs:
         was = "nothing said" if outputs is None else ", ".join(outputs)
@@ -166,29 +177,29 @@ def _in_our_order(state: dict[str, Tensor], name: str, outputs: Sequence[Region]
 
 
 def _described(
-    weights: Weights, told: Told, config: SegResNetConfig | SwinUNETRConfig, content: bytes
+    weights: Weights,
+    foreign: ForeignModel,
+    config: SegResNetConfig | SwinUNETRConfig,
+    outputs: Sequence[Region],
+    content: bytes,
 ) -> ReleasedModel:
-    channels = _channels(weights, told, config.in_channels)
-    outputs = told.outputs or weights.outputs or MONAI_OUTPUTS
+    channels = _channels(weights, foreign, config.in_channels)
     regions = tuple(region for region in Region if region in outputs)
     windows = weights.windows or WindowPass(size=_WINDOWS[config.name], weights="constant")
     if any(side % config.multiple for side in windows.size):
         raise ModelError(f"{weights.source}: window sides must be multiples of {config.multiple}, were {windows.size}")
-    spacing = told.spacing_mm or weights.spacing_mm
-    if spacing is None:
-        told.notes.append("it is taken to be trained at 1 mm, as BraTS is; --spacing says otherwise")
     return ReleasedModel(
-        name=told.name,
+        name=foreign.name,
         version=weights.version,
         summary=weights.summary or f"{config.name} added from {Path(weights.source).name}",
-        licence=told.licence or "NOASSERTION",
+        licence=foreign.licence or "NOASSERTION",
         modalities=channels,
         regions=regions,
         needs=dict.fromkeys(regions, (channels,)),
         network=config,
         preparation=Preparation(
             orientation=weights.orientation,
-            spacing_mm=spacing or 1.0,
+            spacing_mm=foreign.spacing_mm or weights.spacing_mm or USUAL_SPACING_MM,
             crop="none",
             normalisation="zscore-nonzero",
         ),
@@ -206,8 +217,18 @@ def _described(
     )
 
 
-def _channels(weights: Weights, told: Told, count: int) -> tuple[Modality, ...]:
-    channels = _agreed("--channels", told.channels, weights.channels, weights.source)
+def _assumed(weights: Weights, foreign: ForeignModel) -> tuple[str, ...]:
+    """What neither the user nor the bundle said of a model that was taken nevertheless."""
+    notes = []
+    if foreign.outputs is None and weights.outputs is None:
+        notes.append("its outputs are taken to be TC, WT, ET, as MONAI trains them; --outputs says otherwise")
+    if foreign.spacing_mm is None and weights.spacing_mm is None:
+        notes.append("it is taken to be trained at 1 mm, as BraTS is; --spacing says otherwise")
+    return tuple(notes)
+
+
+def _channels(weights: Weights, foreign: ForeignModel, count: int) -> tuple[Modality, ...]:
+    channels = _agreed("--channels", foreign.channels, weights.channels, weights.source)
     if channels is None or len(channels) != count:
         was = "nothing said" if channels is None else ", ".join(modality.label for modality in channels)
         raise ModelError(
@@ -223,7 +244,8 @@ def _agreed(flag: str, told: tuple[T, ...] | None, found: tuple[T, ...] | None, 
     return told or found
 
 
-def _card(weights: Weights, model: ReleasedModel, outputs: Sequence[Region], told: Told) -> str:
+def _card(weights: Weights, made: Adoption, outputs: Sequence[Region]) -> str:
+    model = made.model
     channels = ", ".join(modality.label for modality in model.modalities)
     lines = [
         f"# {model.name} {model.version}",
@@ -233,7 +255,7 @@ def _card(weights: Weights, model: ReleasedModel, outputs: Sequence[Region], tol
         f"Trained elsewhere and added from `{Path(weights.source).name}` (sha256 {weights.sha256}).",
         f"Channels {channels}; its outputs were {', '.join(outputs)} and are {', '.join(model.regions)} here.",
         "Every modality is needed: it was not trained to do without one. Not measured by us.",
-        *(f"Assumed: {note}." for note in told.notes),
+        *(f"Assumed: {note}." for note in made.assumed),
         "",
         "Research use only; not a medical device.",
     ]

@@ -17,13 +17,13 @@ import torch
 
 from bratsseg.config import Config
 from bratsseg.errors import UsageError
-from bratsseg.exchange.monai_metadata import licence, metadata, readme
+from bratsseg.exchange.foreign.monai_metadata import licence, metadata, readme
+from bratsseg.exchange.foreign.weights import INFERENCE, METADATA, MODEL
 from bratsseg.exchange.monai_parts import DecodeLabelsd, Folds, PassInferer
 from bratsseg.files import write_bytes, write_json, write_text
 from bratsseg.inference.model import ModelFolder, ReleasedModel
 from bratsseg.network import build_network
 
-METADATA, INFERENCE, WEIGHTS = "configs/metadata.json", "configs/inference.json", "models/model.pt"
 _TARGET = "_target_"
 
 
@@ -40,10 +40,10 @@ def export_monai_bundle(name_or_folder: str | Path, out: Path, *, dialect: str =
     model = folder.description
     write_text(out / "LICENSE", licence(model))
     write_text(out / "docs" / "README.md", readme(folder, INFERENCE, METADATA))
-    write_bytes(out / WEIGHTS, _state(folder))
+    write_bytes(out / MODEL, _state(folder))
     write_json(out / INFERENCE, _inference(model, dialect))
     write_json(out / METADATA, metadata(model))
-    return [out / name for name in ("LICENSE", "docs/README.md", WEIGHTS, INFERENCE, METADATA)]
+    return [out / name for name in ("LICENSE", "docs/README.md", MODEL, INFERENCE, METADATA)]
 
 
 def _state(folder: ModelFolder) -> bytes:
@@ -63,7 +63,7 @@ def _inference(model: ReleasedModel, dialect: str) -> dict[str, Any]:
         "bundle_root": ".",
         "dataset_dir": "/data/studies",
         "output_dir": "$@bundle_root + '/eval'",
-        "ckpt_path": f"$@bundle_root + '/{WEIGHTS}'",
+        "ckpt_path": f"$@bundle_root + '/{MODEL}'",
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
         "studies": "$sorted(path for path in Path(@dataset_dir).iterdir() if path.is_dir())",
         "network_def": single if folds < 2 else {_TARGET: _name(Folds), "networks": [single] * folds},
