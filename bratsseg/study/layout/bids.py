@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from bratsseg.study.layout.draft import Draft, Named, assemble
+from bratsseg.study.layout.draft import Draft, FileName, assemble
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import Role, role_of, stem_of
 from bratsseg.study.modality import Modality
@@ -19,7 +19,7 @@ _NO_AGENT = re.compile(r"_ce-(?:none|no|without)\b", re.IGNORECASE)
 
 def find(listing: Listing) -> list[Draft]:
     """One case per subject and session of a dataset; scans below ``derivatives`` are left out, label maps are not."""
-    cases: dict[tuple[Path, str], list[Named]] = defaultdict(list)
+    cases: dict[tuple[Path, str], list[FileName]] = defaultdict(list)
     for folder, files in listing.folders.items():
         home = _dataset_of(folder, listing.root)
         for file in files:
@@ -46,12 +46,12 @@ def _dataset_of(folder: Path, root: Path) -> Path | None:
     return subject if subject == root else subject.parent
 
 
-def _named(file: Path, match: re.Match[str], derived: bool) -> Named:
+def _named(file: Path, match: re.Match[str], derived: bool) -> FileName:
     suffix, entities = match["suffix"], match["entities"]
     modality = {"FLAIR": Modality.FLAIR, "T2w": Modality.T2W, "T1w": Modality.T1N}.get(suffix)
     if modality is Modality.T1N and "_ce-" in entities and not _NO_AGENT.search(entities):
         modality = Modality.T1C
     if modality is not None and not derived:
-        return Named(file, "", None, frozenset({modality}))
+        return FileName(file, "", None, frozenset({modality}))
     role = role_of(stem_of(file)) if modality is None else None
-    return Named(file, "", role or Role.DERIVED, frozenset())
+    return FileName(file, "", role or Role.DERIVED, frozenset())

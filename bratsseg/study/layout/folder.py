@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bratsseg.study.case import Problem
-from bratsseg.study.layout.draft import Draft, Named, assemble, read_names, with_sidecars, without_variants
+from bratsseg.study.layout.draft import Draft, FileName, assemble, read_names, with_sidecars, without_variants
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import role_of
 
@@ -30,7 +30,7 @@ def find(listing: Listing) -> list[Draft]:
     return drafts
 
 
-def _one(listing: Listing, folder: Path, named: list[Named]) -> Draft:
+def _one(listing: Listing, folder: Path, named: list[FileName]) -> Draft:
     """The folder as one case, named by the folder, or at the root by the stem that its files share."""
     keys = {file.key if file.stem_first else "" for file in named if file.is_scan}
     name, place = folder.resolve().name, listing.below_root(folder)
@@ -50,9 +50,9 @@ def _unknown(scans: list[Path]) -> tuple[Problem, ...]:
     return (Problem("modality_ambiguous", text),)
 
 
-def _patients(named: list[Named]) -> dict[str, list[Named]]:
+def _patients(named: list[FileName]) -> dict[str, list[FileName]]:
     """Files by case stem when a flat folder holds several patients, else nothing."""
-    groups: dict[str, list[Named]] = defaultdict(list)
+    groups: dict[str, list[FileName]] = defaultdict(list)
     for file in named:
         groups[file.key].append(file)
     scans = {key: [file.claims for file in group if file.is_scan] for key, group in groups.items()}
@@ -67,7 +67,7 @@ def _patients(named: list[Named]) -> dict[str, list[Named]]:
     return {key: group for key, group in groups.items() if key in scans}
 
 
-def _numbered(named: list[Named]) -> bool:
+def _numbered(named: list[FileName]) -> bool:
     """True when case stems differ in a number only, and that is no series number: P1, P2, but not 3, 4 or series3."""
     scans = [file for file in named if file.is_scan]
     patterns = {re.sub(r"\d+", "#", file.key) for file in scans}
