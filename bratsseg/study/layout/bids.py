@@ -14,6 +14,7 @@ from bratsseg.study.modality import Modality
 _NAME = re.compile(
     r"(?P<sub>sub-[A-Za-z0-9]+)(?:_(?P<ses>ses-[A-Za-z0-9]+))?(?P<entities>(?:_[a-z]+-[^_]+)*)_(?P<suffix>\w+)"
 )
+_SESSION = re.compile(r"ses-[A-Za-z0-9]+")
 _NO_AGENT = re.compile(r"_ce-(?:none|no|without)\b", re.IGNORECASE)
 
 
@@ -25,7 +26,8 @@ def find(listing: Listing) -> list[Draft]:
         for file in files:
             match = _NAME.fullmatch(stem_of(file))
             if match and home is not None:
-                name = "_".join(part for part in (match["sub"], match["ses"]) if part)
+                session = match["ses"] or _session_above(folder, home)
+                name = "_".join(part for part in (match["sub"], session) if part)
                 cases[home, name].append(_named(file, match, "derivatives" in folder.relative_to(home).parts))
     return [
         assemble(name, listing.below_root(home / name), files, "bids")
@@ -44,6 +46,11 @@ def _dataset_of(folder: Path, root: Path) -> Path | None:
     if derivatives is not None and derivatives != root:
         return derivatives.parent
     return subject if subject == root else subject.parent
+
+
+def _session_above(folder: Path, home: Path) -> str | None:
+    """The session of files that do not name it themselves: ``sub-X/ses-Y/anat/sub-X_T1w``."""
+    return next((part for part in folder.relative_to(home).parts if _SESSION.fullmatch(part)), None)
 
 
 def _named(file: Path, match: re.Match[str], derived: bool) -> FileName:

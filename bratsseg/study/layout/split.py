@@ -29,9 +29,8 @@ def find(listing: Listing) -> list[Draft]:
         named = [file for child, name in children.items() for file in _named(listing, child, name)]
         if all(len(listing.folders[child]) == 1 for child in children):
             named += read_names(listing.folders.get(parent, ()))
-            name = parent.resolve().name
-            dialect = _dialect(name, parent, listing.root)
-            drafts.append(assemble(name, listing.below_root(parent), named, "split", dialect))
+            dialect = _dialect(parent.resolve().name, parent, listing.root)
+            drafts.append(assemble(listing.id_of(parent), listing.below_root(parent), named, "split", dialect))
         else:
             drafts += _by_name(listing, parent, named)
     return drafts
@@ -75,7 +74,13 @@ def _by_name(listing: Listing, parent: Path, named: list[FileName]) -> list[Draf
     for file in named:
         cases[family_id(stem_of(file.path)) or file.key or stem_of(file.path)].append(file)
     return [
-        assemble(name, listing.below_root(parent / name), files, "split", _dialect(name, parent, listing.root))
+        assemble(
+            listing.id_of(parent / name),
+            listing.below_root(parent / name),
+            files,
+            "split",
+            _dialect(name, parent, listing.root),
+        )
         for name, files in cases.items()
         if any(file.is_scan for file in files)
     ]
