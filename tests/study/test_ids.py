@@ -13,7 +13,13 @@ from bratsseg.study.layout import find_cases
 from tests.study.scans import put
 from tests.study.test_patient import PATIENTS, VISITS
 
-FORMS = ("{p}/{v}/flair.nii", "{p}/{v}/nifti/T2.nii", "{p}/{v}_flair.nii", "{p}/{v}/FLAIR/flair.nii")
+FORMS = (
+    "{p}/{v}/flair.nii",
+    "{p}/{v}/{v}_flair.nii",
+    "{p}/{v}/nifti/T2.nii",
+    "{p}/{v}_flair.nii",
+    "{p}/{v}/FLAIR/flair.nii",
+)
 CLINIC = st.dictionaries(PATIENTS, st.sets(VISITS, min_size=1, max_size=3), min_size=2, max_size=4)
 
 

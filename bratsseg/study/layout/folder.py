@@ -39,13 +39,19 @@ def _one(listing: Listing, folder: Path, named: list[FileName]) -> Draft:
     """
     keys = {file.key if file.stem_first else "" for file in named if file.is_scan}
     key = keys.pop() if len(keys) == 1 else ""
-    if key and (is_sure_visit(key) or (folder == listing.root and _is_loose(folder.resolve(), key))):
+    if key and (_is_visit_beside_others(key, folder) or (folder == listing.root and _is_loose(folder.resolve(), key))):
         draft = _of_stem(listing, folder / key, named, "folder")
     else:
         draft = assemble(listing.id_of(folder), listing.below_root(folder), named, "folder")
     if draft.sources or draft.problems or role_of(folder.name) is not None:
         return draft  # a folder called labels or predictions holds no scans
     return replace(draft, problems=_unknown([file.path for file in named if file.role is None]))
+
+
+def _is_visit_beside_others(key: str, folder: Path) -> bool:
+    """True for a visit in a patient's folder; in a visit's own folder (``P1/2019-01-11/2019-01-11_flair``) it is it."""
+    place = folder.resolve()
+    return is_sure_visit(key) and read_visit(place.name, place.parent.name) is None
 
 
 def _is_loose(root: Path, key: str) -> bool:
