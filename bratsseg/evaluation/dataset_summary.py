@@ -16,6 +16,7 @@ from bratsseg.evaluation.dataset import QUANTILES, CaseFacts, describe_case
 from bratsseg.results.labelmaps import references_of
 from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality
+from bratsseg.study.patient import identify, patient_of
 from bratsseg.study.regions import Region
 
 Row = dict[str, Any]
@@ -52,8 +53,18 @@ def describe_cases(folder: Path, cases: Sequence[Case], stated: str | None, prog
     ``DialectError`` when ``stated`` is no dialect or contradicts a record.
     """
     speaks, remarks = _dialects(folder, cases, stated)
+    remarks = (*remarks, *_nobodys(cases))
     described = [describe_case(case, speaks.get(case.id)) for case in progress]
     return DatasetFacts(tuple(sorted(described, key=lambda facts: (facts.usable, facts.case))), remarks)
+
+
+def _nobodys(cases: Sequence[Case]) -> tuple[str, ...]:
+    unknown = sum(case.patient is None for case in cases)
+    text = (
+        f"{unknown} case(s) are named after visits alone: nobody can tell which are one patient's, so no split can be "
+        "drawn; put each patient's visits into a folder of the patient's name"
+    )
+    return (text,) if unknown else ()
 
 
 def _dialects(folder: Path, cases: Sequence[Case], stated: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -78,6 +89,7 @@ def summary(facts: DatasetFacts) -> dict[str, Any]:
     """The whole data set as plain JSON values."""
     return {
         "cases": len(facts.cases),
+        "patients": len({patient_of(case.case) for case in facts.cases}),
         "unusable": len(facts.unusable),
         "remarks": list(facts.remarks),
         "layouts": _counted(case.layout for case in facts.cases),
@@ -123,8 +135,12 @@ def rows(facts: DatasetFacts) -> Iterator[Row]:
     for case in facts.cases:
         scan = next(iter(case.scans.values()), None)
         reference = case.reference
+        owner = identify(case.case)
         row: Row = {
             "case": case.case,
+            "patient": owner.patient or "",
+            "visit": owner.visit.name if owner.visit else "",
+            "date": owner.visit.day.isoformat() if owner.visit and owner.visit.day else "",
             "usable": case.usable,
             "problems": "; ".join(f"{problem.code}: {problem.message}" for problem in case.problems),
             "layout": case.layout,

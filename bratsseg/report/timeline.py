@@ -1,43 +1,42 @@
 """Timeline: several dates of one patient, as far as the case ids prove them.
 
-The rule, by the last part of an id:
-
-1. BraTS since 2023, ``BraTS-GLI-00012-001``: the patient is ``BraTS-GLI-00012``; the last number is the order of the
-   scans and says nothing of the days between them.
-2. BIDS, ``sub-X_ses-Y``: the patient is ``sub-X``; Y is a date when it is a valid YYYYMMDD, an order when it is another
-   number, and proves nothing otherwise (``ses-pre``).
-3. An id that ends in a valid date, ``TCGA_CS_4941_19960909`` or ``anna-2024-03-01``: the patient is what comes before.
-
-Nothing else is taken for a date. Two cases of one patient with the same date or number have no order: none is drawn.
+Whose a case is and of which visit, ``study.patient`` tells. A visit has a place in time by its date, or by its number
+among visits that are counted alike: ``BraTS-GLI-00012-001``, ``sub-7_ses-2``, ``P1__visit2``, ``P1__month06``. The
+number says nothing of the days between. Nothing else is an order: not ``preop`` and ``postop``, not ``ses-pre``.
+Where a patient's visits are not all in one order, or two have the same date or number, none is drawn: what is missing
+may be the first.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-_BRATS = re.compile(r"(?P<patient>BraTS-[A-Za-z]+-\d+)-(?P<number>\d{3})", re.IGNORECASE)
-_BIDS = re.compile(r"(?P<patient>sub-[A-Za-z0-9]+)_ses-(?P<number>\d+)")
-_DATED = re.compile(r"(?P<patient>.+?)[-_. ](?P<date>\d{4}-\d{2}-\d{2}|\d{8})")
-_YEARS = range(1970, 2101)
+from bratsseg.study.patient import identify
+from bratsseg.study.visit import VisitName
+
+_DATED = "date"
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One case of a patient. ``day`` is None where the id gives an order only; then ``number`` is that order."""
+    """One case of a patient. ``day`` is None where the id gives an order only; then ``number`` is that order.
+
+    ``kind`` is what is counted: days, scans, months. Only visits of one kind have an order.
+    """
 
     case: str
     patient: str
     day: date | None
     number: int
+    kind: str = _DATED
 
     @property
     def label(self) -> str:
-        """The date, or the number as the id has it."""
-        return self.day.isoformat() if self.day is not None else f"scan {self.number}"
+        """The date, or what is counted and the number."""
+        return self.day.isoformat() if self.day is not None else f"{self.kind} {self.number}"
 
 
 @dataclass(frozen=True)
@@ -51,30 +50,28 @@ class Change:
 
 def visit_of(case: str) -> Visit | None:
     """The patient and date or order that a case id proves, or None."""
-    folder, slash, name = case.rpartition("/")
-    if match := _BRATS.fullmatch(name):
-        return Visit(case, folder + slash + match["patient"], None, int(match["number"]))
-    if match := _BIDS.fullmatch(name):
-        day = _day(match["number"])
-        return Visit(case, folder + slash + match["patient"], day, day.toordinal() if day else int(match["number"]))
-    match = _DATED.fullmatch(name)
-    day = _day(match["date"].replace("-", "")) if match else None
-    if match is None or day is None:
-        return None
-    return Visit(case, folder + slash + match["patient"], day, day.toordinal())
+    owner = identify(case)
+    return None if owner.patient is None or owner.visit is None else _placed(case, owner.patient, owner.visit)
+
+
+def _placed(case: str, patient: str, visit: VisitName) -> Visit | None:
+    if visit.day is not None:
+        return Visit(case, patient, visit.day, visit.day.toordinal())
+    return None if visit.order is None else Visit(case, patient, None, visit.order[1], visit.order[0])
 
 
 def timelines(cases: Iterable[str]) -> dict[str, tuple[Visit, ...]]:
     """The patients with several cases in a proven order, by patient; each in the order of their visits."""
-    patients: dict[tuple[str, bool], list[Visit]] = defaultdict(list)
+    patients: dict[str, list[Visit | None]] = defaultdict(list)
     for case in cases:
-        if (visit := visit_of(case)) is not None:
-            patients[visit.patient, visit.day is not None].append(visit)
+        owner = identify(case)
+        if owner.patient is not None and owner.visit is not None:
+            patients[owner.patient].append(_placed(case, owner.patient, owner.visit))
     found = {}
-    for (patient, dated), visits in sorted(patients.items()):
-        numbers = {visit.number for visit in visits}
-        mixed = (patient, not dated) in patients
-        if len(visits) > 1 and len(numbers) == len(visits) and not mixed:
+    for patient, places in sorted(patients.items()):
+        visits = [visit for visit in places if visit is not None]
+        numbers, kinds = {visit.number for visit in visits}, {visit.kind for visit in visits}
+        if len(numbers) == len(places) > 1 and len(kinds) == 1:
             found[patient] = tuple(sorted(visits, key=lambda visit: visit.number))
     return found
 
@@ -95,13 +92,3 @@ def changes(volumes: Sequence[float | None]) -> list[Change]:
         if volume is not None:
             smallest = volume if smallest is None else min(smallest, volume)
     return found
-
-
-def _day(digits: str) -> date | None:
-    if len(digits) != 8:
-        return None
-    try:
-        day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError:
-        return None
-    return day if day.year in _YEARS else None

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from bratsseg.errors import CaseError, Code
 from bratsseg.study.modality import Modality
+from bratsseg.study.patient import identify
+from bratsseg.study.visit import VisitName
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Problem:
 class Case:
     """What a folder holds about one patient on one day.
 
-    ``id`` is the user's own folder name or file stem. ``reference`` is a label map made by somebody, with the
-    ``dialect`` that its name proves, or None. ``problems`` are what the names already show to be wrong.
+    ``id`` is the user's own folder name or file stem, and names its patient (``study.patient``). ``reference`` is a
+    label map made by somebody, with the ``dialect`` that its name proves, or None. ``problems`` are what the names
+    already show to be wrong.
     """
 
     id: str
@@ -50,3 +53,13 @@ class Case:
     mask: Path | None = None
     layout: str = ""
     problems: tuple[Problem, ...] = field(default=())
+
+    @property
+    def patient(self) -> str | None:
+        """The patient that the id names; None where it names a visit alone."""
+        return identify(self.id).patient
+
+    @property
+    def visit(self) -> VisitName | None:
+        """The visit that the id names, with its date where that is one; None where it names none."""
+        return identify(self.id).visit

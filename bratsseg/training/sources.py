@@ -13,10 +13,9 @@ from bratsseg.config import Config
 from bratsseg.errors import ConfigError, UsageError
 from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality
-from bratsseg.study.patient import patient_of
 from bratsseg.study.regions import Region
 from bratsseg.tensors.augmentation import ModalityShares
-from bratsseg.training.split import SplitConfig, read_patients
+from bratsseg.training.split import SplitConfig, read_patients, whose
 
 MOST_NAMED = 5
 """Cases that a message about many of them names."""
@@ -105,12 +104,13 @@ def find_training_cases(config: DataConfig) -> tuple[list[TrainingCase], tuple[s
     """All cases that can be trained on, sorted by id, and what to say aloud about those left out.
 
     ``UsageError`` when there are none, when a case lacks its reference or a modality that every sample needs, or when
-    two sources hold one id; ``DialectError`` when the values' convention is neither stated nor proved.
+    two sources hold one id; ``ConfigError`` when nothing says whose a case is; ``DialectError`` when the values'
+    convention is neither stated nor proved.
     """
     if not config.all_sources:
         raise ConfigError("data: must name folder, sources or synthetic, names none")
     named = read_patients(config.split.patients) if config.split.patients is not None else None
-    found: dict[str, TrainingCase] = {}
+    found: dict[str, tuple[Case, str]] = {}
     notes: list[str] = []
     for source in config.all_sources:
         cases, said = _cases_of(source)
@@ -118,10 +118,13 @@ def find_training_cases(config: DataConfig) -> tuple[list[TrainingCase], tuple[s
         for case, dialect in cases:
             if case.id in found:
                 raise UsageError(f"{source.folder}: case {case.id} is in two sources; rename one, or leave one out")
-            found[case.id] = TrainingCase(case, dialect, patient_of(case.id, named))
+            found[case.id] = (case, dialect)
     if config.modality_dropout is None:
-        _refuse_missing([each.case for each in found.values()], config.modalities)
-    return [found[name] for name in sorted(found)], tuple(notes)
+        _refuse_missing([case for case, _ in found.values()], config.modalities)
+    patients = whose(found, named)
+    if strange := sorted((named or {}).keys() - found.keys()):
+        notes.append(f"{len(strange)} case(s) of {config.split.patients} are not in the data: {_some(strange)}")
+    return [TrainingCase(*found[name], patients[name]) for name in sorted(found)], tuple(notes)
 
 
 def _cases_of(source: Source) -> tuple[list[tuple[Case, str]], list[str]]:

@@ -17,6 +17,12 @@ from pydantic import Field, model_validator
 
 from bratsseg.config import Config, parse_config
 from bratsseg.errors import ConfigError
+from bratsseg.study.patient import identify
+
+_SAY_WHOSE = (
+    "where that is not so, put the visits of each patient into a folder of the patient's name, or name the patients in "
+    "data.split.patients (CSV with columns case and patient)"
+)
 
 
 class SplitConfig(Config):
@@ -74,6 +80,22 @@ def read_patients(path: Path) -> dict[str, str]:
     return {row["case"]: row["patient"] for row in rows}
 
 
+def whose(cases: Iterable[str], named: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The patient of each case: as ``named``, otherwise as its id tells.
+
+    ``ConfigError`` where ids name visits alone (a layout's ``2019-01-11``): two of them may be one patient's.
+    """
+    named = named or {}
+    owners = {case: named.get(case) or identify(case).patient for case in cases}
+    unknown = sorted(case for case, owner in owners.items() if owner is None)
+    if unknown:
+        raise ConfigError(
+            f"data: every case must have a patient, {_some(unknown)} are named after visits alone and may be one "
+            f"patient's; {_SAY_WHOSE}"
+        )
+    return {case: owner for case, owner in owners.items() if owner is not None}
+
+
 def make_split(
     patients: Mapping[str, str], config: SplitConfig, fold: int, seed: int
 ) -> tuple[Split, int, tuple[str, ...]]:
@@ -87,7 +109,8 @@ def make_split(
     test_size = round(config.test_share * len(order))
     test, rest = order[:test_size], order[test_size:]
     if len(rest) < 2:
-        raise ConfigError(f"data: must have at least 2 patients besides {test_size} for test, has {len(rest)}")
+        one = f"; all cases are of {everyone[0]}: {_SAY_WHOSE}" if len(everyone) == 1 < len(patients) else ""
+        raise ConfigError(f"data: must have at least 2 patients besides {test_size} for test, has {len(rest)}{one}")
     notes: list[str] = []
     if config.validation_share is not None:
         folds, size = 1, min(max(round(config.validation_share * len(order)), 1), len(rest) - 1)

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bratsseg.errors import ConfigError
-from bratsseg.study.patient import patient_of
 from bratsseg.training.split import (
     Split,
     SplitConfig,
@@ -18,36 +17,34 @@ from bratsseg.training.split import (
     read_patients,
     read_split,
     settle_split,
+    whose,
     write_split,
 )
 
 PATIENTS = {f"BraTS-GLI-{n // 2:05d}-{n % 2:03d}": f"BraTS-GLI-{n // 2:05d}" for n in range(24)}
 
 
-@pytest.mark.parametrize(
-    ("case", "patient"),
-    [
-        ("BraTS-GLI-00005-100", "BraTS-GLI-00005"),
-        ("BraTS2021_00005", "BraTS2021_00005"),
-        ("BraTS20_Training_001", "BraTS20_Training_001"),
-        ("TCGA_CS_4942_19970222", "TCGA_CS_4942"),
-        ("sub-7_ses-2", "sub-7"),
-        ("sub-7", "sub-7"),
-        ("anna-2", "anna-2"),
-    ],
-)
-def test_patient_of_a_case_id(case: str, patient: str) -> None:
-    assert patient_of(case) == patient
-
-
 def test_a_table_of_patients_wins(tmp_path: Path) -> None:
     table = tmp_path / "patients.csv"
-    table.write_text("case,patient\nanna-1,anna\nanna-2,anna\n")
-    named = read_patients(table)
-    assert patient_of("anna-1", named) == patient_of("anna-2", named) == "anna"
+    table.write_text("case,patient\nanna-1,anna\nanna-2,anna\n2019-01-11,bert\nP2__preop,\n")
+    cases = ["anna-1", "anna-2", "2019-01-11", "P2__preop", "P2__postop"]
+    assert list(whose(cases, read_patients(table)).values()) == ["anna", "anna", "bert", "P2", "P2"]
     table.write_text("id,who\na,b\n")
     with pytest.raises(ConfigError, match="columns case and patient"):
         read_patients(table)
+
+
+def test_ids_of_visits_alone_are_refused_with_what_to_do() -> None:
+    with pytest.raises(
+        ConfigError, match=r"2019-01-11, 2020-01-11 are named after visits alone.*data\.split\.patients"
+    ):
+        whose(["2019-01-11", "P1__2019-01-11", "2020-01-11"])
+
+
+def test_visits_of_one_patient_cannot_be_split() -> None:
+    patients = whose(["clinic__2019-01-11", "clinic__2020-01-11", "clinic__2021-01-11"])
+    with pytest.raises(ConfigError, match=r"all cases are of clinic: .*data\.split\.patients"):
+        make_split(patients, SplitConfig(), 0, 0)
 
 
 @given(count=st.integers(4, 60), folds=st.integers(2, 8), seed=st.integers(0, 99), test=st.sampled_from([0.0, 0.2]))

@@ -16,7 +16,7 @@ from bratsseg.service.settings import Limits
 from bratsseg.study.brain import find_brain
 from bratsseg.study.case import Case, VolumeSource
 from bratsseg.study.checks import inspect
-from bratsseg.study.layout.draft import Named, read_names
+from bratsseg.study.layout.draft import FileName, read_names
 from bratsseg.study.layout.roles import Role
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import Header, read_header, read_study, read_volume
@@ -79,7 +79,7 @@ def check_study(name: str, sources: Mapping[str, Path], names: Mapping[str, str]
         raise of_error(error, {f"case {name}: ": "", **theirs}) from error
 
 
-def _role(named: Named) -> str:
+def _role(named: FileName) -> str:
     if named.role is Role.MASK:
         return MASK
     if named.role is not None:

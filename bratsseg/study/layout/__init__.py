@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bratsseg.study.layout import folder as folder_layout
 from bratsseg.study.layout.draft import Draft
 from bratsseg.study.layout.listing import Listing, list_images, list_pictures
 from bratsseg.study.layout.roles import PICTURE_SUFFIXES, SUFFIXES
+from bratsseg.study.patient import JOIN
 
 __all__ = ["find_cases"]
 
@@ -67,28 +69,37 @@ def _is_zip(path: Path) -> bool:
 def _unreadable(listing: Listing) -> list[Draft]:
     """A folder that could not be read is listed as a refused case, so that nobody takes it for empty."""
     return [
-        Draft(path.name, listing.below_root(path), "", {}, frozenset(), problems=(Problem(ReadError, why),))
+        Draft(listing.id_of(path), listing.below_root(path), "", {}, frozenset(), problems=(Problem(ReadError, why),))
         for path, reason in listing.unreadable
         for why in (f"folder {listing.below_root(path)} cannot be read; {reason}",)
     ]
 
 
 def _settled(drafts: list[Draft]) -> list[Case]:
-    """Drafts as cases with ids that no two share, on a file system that ignores case too."""
+    """Drafts as cases with ids that no two share, on a file system that ignores case and accents' spelling too.
+
+    Every draft keeps its name (``study.patient``). Namesakes, all of them, are told apart by their path below the
+    root; where two cases lie at one path, the second in the order of their files gets a number.
+    """
     names: dict[str, int] = defaultdict(int)
     for draft in drafts:
-        names[draft.name.casefold()] += 1
+        names[_folded(draft.name)] += 1
     cases, taken = [], {name for name, count in names.items() if count == 1}
-    for draft in sorted(drafts, key=lambda draft: (draft.name, draft.place)):
+    for draft in sorted(drafts, key=lambda draft: (draft.name, draft.place, sorted(draft.claimed))):
         name = draft.name
-        if names[name.casefold()] > 1:
-            base = name = draft.place.replace("/", "__")
+        if names[_folded(name)] > 1:
+            base = name = draft.name if draft.place == "." else draft.place.replace("/", JOIN)
             number = 1
-            while name.casefold() in taken:
+            while _folded(name) in taken:
                 number += 1
-                name = f"{base}__{number}"
-            taken.add(name.casefold())
+                name = f"{base}{JOIN}{number}"
+            taken.add(_folded(name))
         cases.append(
             Case(name, draft.sources, draft.reference, draft.dialect, draft.mask, draft.layout, draft.problems)
         )
     return sorted(cases, key=lambda case: case.id)
+
+
+def _folded(name: str) -> str:
+    """What a name is on a file system that knows neither case nor two spellings of one letter."""
+    return unicodedata.normalize("NFC", name).casefold()

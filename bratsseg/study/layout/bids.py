@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from bratsseg.study.layout.draft import Draft, Named, assemble
+from bratsseg.study.layout.draft import Draft, FileName, assemble
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import Role, role_of, stem_of
 from bratsseg.study.modality import Modality
@@ -14,18 +14,20 @@ from bratsseg.study.modality import Modality
 _NAME = re.compile(
     r"(?P<sub>sub-[A-Za-z0-9]+)(?:_(?P<ses>ses-[A-Za-z0-9]+))?(?P<entities>(?:_[a-z]+-[^_]+)*)_(?P<suffix>\w+)"
 )
+_SESSION = re.compile(r"ses-[A-Za-z0-9]+")
 _NO_AGENT = re.compile(r"_ce-(?:none|no|without)\b", re.IGNORECASE)
 
 
 def find(listing: Listing) -> list[Draft]:
     """One case per subject and session of a dataset; scans below ``derivatives`` are left out, label maps are not."""
-    cases: dict[tuple[Path, str], list[Named]] = defaultdict(list)
+    cases: dict[tuple[Path, str], list[FileName]] = defaultdict(list)
     for folder, files in listing.folders.items():
         home = _dataset_of(folder, listing.root)
         for file in files:
             match = _NAME.fullmatch(stem_of(file))
             if match and home is not None:
-                name = "_".join(part for part in (match["sub"], match["ses"]) if part)
+                session = match["ses"] or _session_above(folder, home)
+                name = "_".join(part for part in (match["sub"], session) if part)
                 cases[home, name].append(_named(file, match, "derivatives" in folder.relative_to(home).parts))
     return [
         assemble(name, listing.below_root(home / name), files, "bids")
@@ -46,12 +48,17 @@ def _dataset_of(folder: Path, root: Path) -> Path | None:
     return subject if subject == root else subject.parent
 
 
-def _named(file: Path, match: re.Match[str], derived: bool) -> Named:
+def _session_above(folder: Path, home: Path) -> str | None:
+    """The session of files that do not name it themselves: ``sub-X/ses-Y/anat/sub-X_T1w``."""
+    return next((part for part in folder.relative_to(home).parts if _SESSION.fullmatch(part)), None)
+
+
+def _named(file: Path, match: re.Match[str], derived: bool) -> FileName:
     suffix, entities = match["suffix"], match["entities"]
     modality = {"FLAIR": Modality.FLAIR, "T2w": Modality.T2W, "T1w": Modality.T1N}.get(suffix)
     if modality is Modality.T1N and "_ce-" in entities and not _NO_AGENT.search(entities):
         modality = Modality.T1C
     if modality is not None and not derived:
-        return Named(file, "", None, frozenset({modality}))
+        return FileName(file, "", None, frozenset({modality}))
     role = role_of(stem_of(file)) if modality is None else None
-    return Named(file, "", role or Role.DERIVED, frozenset())
+    return FileName(file, "", role or Role.DERIVED, frozenset())

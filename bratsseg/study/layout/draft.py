@@ -19,7 +19,7 @@ _BRATS2013 = re.compile(r"OTMultiClass|VSD\..*\.OT(\.|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Named:
+class FileName:
     """A file and what its name claims it to be; ``key`` is what the name says besides."""
 
     path: Path
@@ -53,7 +53,7 @@ class Draft:
     problems: tuple[Problem, ...] = ()
 
 
-def read_names(files: Sequence[Path], hint: str | None = None) -> list[Named]:
+def read_names(files: Sequence[Path], hint: str | None = None) -> list[FileName]:
     """What each file's name claims; ``hint`` is a folder name that speaks for files that say nothing."""
     stems = [stem_of(file) for file in files]
     cut = _patient_words(stems)
@@ -63,7 +63,7 @@ def read_names(files: Sequence[Path], hint: str | None = None) -> list[Named]:
         role, claims, key = role_of(rest), candidates(rest), (stem[:cut] + key_of(rest)).rstrip(" _-.")
         if hint is not None and role is None and not claims:
             role, claims, key = role_of(hint), candidates(hint), stem
-        named.append(Named(path, key, role, frozenset() if role else frozenset(claims)))
+        named.append(FileName(path, key, role, frozenset() if role else frozenset(claims)))
     return named
 
 
@@ -76,7 +76,7 @@ def _patient_words(stems: Sequence[str]) -> int:
     return start if len(said - {(None, frozenset())}) > 1 else 0
 
 
-def assemble(name: str, place: str, files: Sequence[Named], layout: str, dialect: str | None = None) -> Draft:
+def assemble(name: str, place: str, files: Sequence[FileName], layout: str, dialect: str | None = None) -> Draft:
     """Give every modality its file; where two claim one and no sidecar separates them, a fatal problem says so."""
     files = without_variants(with_sidecars(files))
     sources, problems = _assigned([file for file in files if file.role is None])
@@ -97,7 +97,7 @@ def assemble(name: str, place: str, files: Sequence[Named], layout: str, dialect
     )
 
 
-def _assigned(scans: Sequence[Named]) -> tuple[dict[Modality, VolumeSource], list[Problem]]:
+def _assigned(scans: Sequence[FileName]) -> tuple[dict[Modality, VolumeSource], list[Problem]]:
     problems: list[Problem] = []
     sources: dict[Modality, VolumeSource] = {}
     for modality in Modality:
@@ -113,7 +113,7 @@ def _assigned(scans: Sequence[Named]) -> tuple[dict[Modality, VolumeSource], lis
     return sources, problems
 
 
-def _left_out(files: Sequence[Named]) -> list[Problem]:
+def _left_out(files: Sequence[FileName]) -> list[Problem]:
     """What a user may miss: other versions of a scan, and masks of which nobody says what they mask."""
     notes = []
     if variants := [file.path for file in files if file.role is Role.VARIANT]:
@@ -125,7 +125,7 @@ def _left_out(files: Sequence[Named]) -> list[Problem]:
     return notes
 
 
-def with_sidecars(files: Sequence[Named]) -> list[Named]:
+def with_sidecars(files: Sequence[FileName]) -> list[FileName]:
     """Ask sidecars about scans whose names say nothing or do not decide, and about two that claim one modality."""
     asked = [_with_sidecar(file) if file.role is None and len(file.claims) != 1 else file for file in files]
     times = Counter(file.claims for file in asked if file.is_scan)
@@ -135,7 +135,7 @@ def with_sidecars(files: Sequence[Named]) -> list[Named]:
     ]
 
 
-def without_variants(files: Sequence[Named]) -> list[Named]:
+def without_variants(files: Sequence[FileName]) -> list[FileName]:
     """Mark ``T1_bias`` beside ``T1`` as another version, so that the plainest name is the scan."""
     stems = {stem_of(file.path): file for file in files if file.is_scan}
     marked = []
@@ -148,7 +148,7 @@ def without_variants(files: Sequence[Named]) -> list[Named]:
     return marked
 
 
-def _with_sidecar(file: Named) -> Named:
+def _with_sidecar(file: FileName) -> FileName:
     claims = _sidecar_claims(file.path)
     return replace(file, claims=claims & file.claims or claims or file.claims)
 
@@ -162,7 +162,7 @@ def _sidecar_claims(path: Path) -> frozenset[Modality]:
     return frozenset(candidates_from_sidecar(facts)) if isinstance(facts, dict) else frozenset()
 
 
-def _only(files: Iterable[Named], role: Role) -> tuple[Path | None, tuple[Problem, ...]]:
+def _only(files: Iterable[FileName], role: Role) -> tuple[Path | None, tuple[Problem, ...]]:
     found = [file.path for file in files if file.role is role]
     if len(found) > 1:
         text = f"{_listed(found)} ignored: only one {role.value} can be; use --layout to say which"

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from bratsseg.errors import ModalityAmbiguous
 from bratsseg.study.case import Problem
-from bratsseg.study.layout.draft import Draft, Named, assemble, read_names, with_sidecars, without_variants
+from bratsseg.study.layout.draft import Draft, FileName, assemble, read_names, with_sidecars, without_variants
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import role_of
+from bratsseg.study.visit import is_sure_visit, looks_like_patient, read_visit, tells
 
 _SERIES = re.compile(
     r"(?:series|serie|ser|se|s|scan|img|image|im|seq|acq|vol|ax|axial|sag|cor|tra|mri?)?[\W_]*", re.IGNORECASE
@@ -25,22 +26,43 @@ def find(listing: Listing) -> list[Draft]:
         named = without_variants(with_sidecars(read_names(files)))
         groups = _patients(named)
         if groups:
-            drafts += [assemble(key, listing.below_root(folder / key), group, "flat") for key, group in groups.items()]
+            drafts += [_of_stem(listing, folder / key, group, "flat") for key, group in groups.items()]
         else:
             drafts.append(_one(listing, folder, named))
     return drafts
 
 
-def _one(listing: Listing, folder: Path, named: list[Named]) -> Draft:
-    """The folder as one case, named by the folder, or at the root by the stem that its files share."""
+def _one(listing: Listing, folder: Path, named: list[FileName]) -> Draft:
+    """The folder as one case, named by the folder; or by the stem that its files share, where the folder's says less.
+
+    That is at the root, unless the root is a patient's or a visit's; and where the stem is a visit's
+    (``P1/2019-01-11_flair``), so that the next visit's files beside it change nothing.
+    """
     keys = {file.key if file.stem_first else "" for file in named if file.is_scan}
-    name, place = folder.resolve().name, listing.below_root(folder)
-    if folder == listing.root and len(keys) == 1 and (key := keys.pop()):
-        name = place = key
-    draft = assemble(name, place, named, "folder")
+    key = keys.pop() if len(keys) == 1 else ""
+    if key and (_is_visit_beside_others(key, folder) or (folder == listing.root and _is_loose(folder.resolve(), key))):
+        draft = _of_stem(listing, folder / key, named, "folder")
+    else:
+        draft = assemble(listing.id_of(folder), listing.below_root(folder), named, "folder")
     if draft.sources or draft.problems or role_of(folder.name) is not None:
         return draft  # a folder called labels or predictions holds no scans
     return replace(draft, problems=_unknown([file.path for file in named if file.role is None]))
+
+
+def _is_visit_beside_others(key: str, folder: Path) -> bool:
+    """True for a visit in a patient's folder; in a visit's own folder (``P1/2019-01-11/2019-01-11_flair``) it is it."""
+    place = folder.resolve()
+    return is_sure_visit(key) and read_visit(place.name, place.parent.name) is None
+
+
+def _is_loose(root: Path, key: str) -> bool:
+    """True when the files at the root are called by a stem that tells more than the root's own name."""
+    owned = looks_like_patient(root.name) or read_visit(root.name, root.parent.name) is not None
+    return tells(key) and not owned
+
+
+def _of_stem(listing: Listing, place: Path, files: list[FileName], layout: str) -> Draft:
+    return assemble(listing.id_of(place), listing.below_root(place), files, layout)
 
 
 def _unknown(scans: list[Path]) -> tuple[Problem, ...]:
@@ -51,9 +73,9 @@ def _unknown(scans: list[Path]) -> tuple[Problem, ...]:
     return (Problem(ModalityAmbiguous, text),)
 
 
-def _patients(named: list[Named]) -> dict[str, list[Named]]:
+def _patients(named: list[FileName]) -> dict[str, list[FileName]]:
     """Files by case stem when a flat folder holds several patients, else nothing."""
-    groups: dict[str, list[Named]] = defaultdict(list)
+    groups: dict[str, list[FileName]] = defaultdict(list)
     for file in named:
         groups[file.key].append(file)
     scans = {key: [file.claims for file in group if file.is_scan] for key, group in groups.items()}
@@ -68,7 +90,7 @@ def _patients(named: list[Named]) -> dict[str, list[Named]]:
     return {key: group for key, group in groups.items() if key in scans}
 
 
-def _numbered(named: list[Named]) -> bool:
+def _numbered(named: list[FileName]) -> bool:
     """True when case stems differ in a number only, and that is no series number: P1, P2, but not 3, 4 or series3."""
     scans = [file for file in named if file.is_scan]
     patterns = {re.sub(r"\d+", "#", file.key) for file in scans}

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from bratsseg.errors import UsageError
 from bratsseg.study.layout.roles import PICTURE_SUFFIXES, SUFFIXES
 from bratsseg.study.mark import not_ours
+from bratsseg.study.patient import id_of
 from bratsseg.study.stack import names_in
 
 _SKIPPED_FOLDERS = {"__macosx", "thumbnails", "thumbs"}
@@ -40,6 +41,13 @@ class Listing:
     def below_root(self, path: Path) -> str:
         """A path relative to the root, with '/'."""
         return path.relative_to(self.root).as_posix()
+
+    def id_of(self, place: Path) -> str:
+        """The id of the case in the folder ``place``, or of the stem called so: by the user's own names.
+
+        Names above the root count as well, so that a search that starts further down finds the same ids.
+        """
+        return id_of(self.root.resolve() / place.relative_to(self.root))
 
 
 def list_images(root: Path, suffixes: tuple[str, ...] = SUFFIXES, *, ours: bool = False) -> Listing:

@@ -52,8 +52,8 @@ def _like(name: str, word: str) -> str:
 
 
 def _draft(listing: Listing, picture: Path, mask: Path) -> Draft:
-    name = stem_of(picture)
-    claims = candidates(name)
+    place = picture.parent / stem_of(picture)
+    claims = candidates(place.name)
     sources: dict[Modality, VolumeSource] = {}
     problems: tuple[Problem, ...] = ()
     if len(claims) == 1:
@@ -65,8 +65,8 @@ def _draft(listing: Listing, picture: Path, mask: Path) -> Draft:
         )
         problems = (Problem(ModalityAmbiguous, text),)
     return Draft(
-        name=name,
-        place=listing.below_root(picture.parent / name),
+        name=listing.id_of(place),
+        place=listing.below_root(place),
         layout="pairs",
         sources=sources,
         claimed=frozenset({picture, mask}),

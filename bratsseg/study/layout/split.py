@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bratsseg.study.layout.brats import dialect_of, family_id
-from bratsseg.study.layout.draft import Draft, Named, assemble, read_names
+from bratsseg.study.layout.draft import Draft, FileName, assemble, read_names
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import Role, role_of, stem_of
 from bratsseg.study.modality import candidates
@@ -29,9 +29,8 @@ def find(listing: Listing) -> list[Draft]:
         named = [file for child, name in children.items() for file in _named(listing, child, name)]
         if all(len(listing.folders[child]) == 1 for child in children):
             named += read_names(listing.folders.get(parent, ()))
-            name = parent.resolve().name
-            dialect = _dialect(name, parent, listing.root)
-            drafts.append(assemble(name, listing.below_root(parent), named, "split", dialect))
+            dialect = _dialect(parent.resolve().name, parent, listing.root)
+            drafts.append(assemble(listing.id_of(parent), listing.below_root(parent), named, "split", dialect))
         else:
             drafts += _by_name(listing, parent, named)
     return drafts
@@ -64,18 +63,24 @@ def _of_one_kind(files: Sequence[Path]) -> bool:
     return len({file.claims for file in read_names(files) if file.is_scan}) < 2
 
 
-def _named(listing: Listing, child: Path, hint: str) -> list[Named]:
+def _named(listing: Listing, child: Path, hint: str) -> list[FileName]:
     files = listing.folders[child]
     return [named for file in files for named in read_names((file,), hint=hint)]
 
 
-def _by_name(listing: Listing, parent: Path, named: list[Named]) -> list[Draft]:
+def _by_name(listing: Listing, parent: Path, named: list[FileName]) -> list[Draft]:
     """Many patients: the same stem in each modality's folder is one case."""
-    cases: dict[str, list[Named]] = defaultdict(list)
+    cases: dict[str, list[FileName]] = defaultdict(list)
     for file in named:
         cases[family_id(stem_of(file.path)) or file.key or stem_of(file.path)].append(file)
     return [
-        assemble(name, listing.below_root(parent / name), files, "split", _dialect(name, parent, listing.root))
+        assemble(
+            listing.id_of(parent / name),
+            listing.below_root(parent / name),
+            files,
+            "split",
+            _dialect(name, parent, listing.root),
+        )
         for name, files in cases.items()
         if any(file.is_scan for file in files)
     ]
