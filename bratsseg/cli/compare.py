@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
+from bratsseg.cli.evaluate import accounts
+from bratsseg.wording import some
+
 if TYPE_CHECKING:
     from bratsseg.evaluation.comparison import Comparison
 
@@ -57,6 +60,7 @@ def compare(
         found[0], summarise(found[0].scores), f"{first.name} against {second.name}", out, comparison
     )
     typer.echo(comparison_text(comparison))
+    typer.echo("\n".join(line for side in found for line in accounts(side)))
     typer.echo(f"report: {page}")
     raise typer.Exit(0 if all(side.complete for side in found) else 1)
 
@@ -65,7 +69,7 @@ def comparison_text(comparison: Comparison) -> str:
     """The comparison as a text table, first less second."""
     lines = [f"{comparison.cases} cases in both; first less second, for hd95_mm less is better"]
     for side, cases in (("first", comparison.only_first), ("second", comparison.only_second)):
-        lines += [f"{len(cases)} in the {side} alone: {', '.join(cases[:5])}"] if cases else []
+        lines += [f"{len(cases)} in the {side} alone: {some(cases)}"] if cases else []
     lines.append(f"{'':22}{'difference':>11}{'95 % interval':>20}{'p':>10}{'effect':>8}")
     for region, compared in comparison.regions.items():
         for name, found in compared.scores.items():

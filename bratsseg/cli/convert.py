@@ -108,7 +108,7 @@ def _facts(conversion: Conversion, out: Path, asked: dict[str, object]) -> dict[
         "done": {file: [path.relative_to(out).as_posix() for path in made] for file, made in conversion.done.items()},
         "refused": {item.file: {"code": item.code, "reason": item.reason} for item in conversion.refused},
         "warnings": list(conversion.warnings),
-        "account": None if conversion.account is None else conversion.account.as_json(),
+        "files": None if conversion.account is None else conversion.account.as_json(),
     }
 
 

@@ -10,12 +10,13 @@ import typer
 from tqdm import tqdm
 
 from bratsseg.study.regions import Region
+from bratsseg.wording import lines_of
 
 if TYPE_CHECKING:
     from bratsseg.evaluation import CaseScores, Evaluation, Summary
     from bratsseg.evaluation.summary import Spread
 
-MOST_ROWS = 60
+MOST_ROWS, MOST_NAMED = 60, 10
 _DIALECT = "Convention of the label values in {}; needed when neither a record of ours nor the file names say it."
 
 
@@ -36,8 +37,8 @@ def evaluate(
 ) -> None:
     """Score label maps against references: Dice, HD95, sensitivity, precision, volumes for WT, TC, ET.
 
-    Cases are paired by id. Exit 0: every reference was scored, 1: some case was refused or has no prediction,
-    2: wrong use.
+    Cases are paired by id. Exit 0: every reference was scored, 1: some case was refused or has no prediction, or a
+    label map was left out, 2: wrong use.
     """
     from bratsseg.evaluation import evaluate_folders, summarise
     from bratsseg.evaluation.lesion_rules import rules_by_name
@@ -108,10 +109,13 @@ def _remarks(evaluation: Evaluation, summary: Summary) -> list[str]:
             lines.append(f"{region}: HD95 undefined in {undefined} cases: one side empty, or pixels without size")
         if numbers.not_assessable:
             lines.append(f"{region}: not assessable in {numbers.not_assessable} cases, left out of its numbers")
-    lines += [f"warning: {warning}" for warning in evaluation.warnings[:10]]
-    if len(evaluation.warnings) > 10:
-        lines.append(f"warning: {len(evaluation.warnings) - 10} more are in the summary")
-    return lines + _unscored(evaluation)
+    lines += [f"warning: {line}" for line in lines_of(evaluation.warnings, MOST_NAMED, ", in the summary")]
+    return [*lines, *_unscored(evaluation), *accounts(evaluation)]
+
+
+def accounts(evaluation: Evaluation) -> list[str]:
+    """What became of every image file of both folders."""
+    return [line for name, account in evaluation.accounts for line in account.lines(name)]
 
 
 def _unscored(evaluation: Evaluation) -> list[str]:
@@ -120,8 +124,8 @@ def _unscored(evaluation: Evaluation) -> list[str]:
         items = [item for item in evaluation.unscored if item.status == status]
         if items:
             lines.append(f"{len(items)} {status.replace('_', ' ')}, not in the numbers above:")
-            lines += [f"  {item.case}: {item.reason}" for item in items[:10]]
-            lines += [f"  and {len(items) - 10} more, listed in the scores"] if len(items) > 10 else []
+            named = [f"{item.case}: {item.reason}" for item in items]
+            lines += [f"  {line}" for line in lines_of(named, MOST_NAMED, ", listed in the scores")]
     return lines
 
 

@@ -44,6 +44,10 @@ class Progress:
         if outcome.status != "done":
             why = outcome.reason.removeprefix(f"case {outcome.case}: ")
             self._say(f"{outcome.status} {outcome.case}: {why} ({outcome.code})")
+        elif outcome.by_hand:
+            self._say(
+                f"kept {outcome.case}: {outcome.by_hand} changed by hand; --overwrite replaces it and keeps a copy"
+            )
         if self._bar is not None:
             self._bar.update()
         elif time.monotonic() - self._spoken >= _LINE_EVERY_SECONDS:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+from bratsseg.wording import lines_of
+
 _MOST_SHOWN = 20
 
 
@@ -27,9 +29,8 @@ def report(
     from bratsseg.report.run import build_reports
 
     built = build_reports(out, scans, workers, lambda cases, total: tqdm(cases, total=total, unit="case", disable=None))
-    for case, reason in list(built.failed.items())[:_MOST_SHOWN]:
-        typer.echo(f"no report of {case}: {reason}", err=True)
-    if len(built.failed) > _MOST_SHOWN:
-        typer.echo(f"and {len(built.failed) - _MOST_SHOWN} more, named on the index", err=True)
+    failed = [f"no report of {case}: {reason}" for case, reason in built.failed.items()]
+    for line in lines_of(failed, _MOST_SHOWN, ", named on the index"):
+        typer.echo(line, err=True)
     typer.echo(f"{built.reports} reports  index: {built.index}")
     raise typer.Exit(1 if built.failed else 0)

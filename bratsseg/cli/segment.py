@@ -72,7 +72,12 @@ def segment(
         bool, typer.Option("--report", help="Also a page, a picture and a sheet a case, and OUT/index.html.")
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, max=64, metavar="N", help="Studies read ahead at once.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Compute finished cases again.")] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Compute finished cases again; what a person changed moves to CASE/edited-DATE."
+        ),
+    ] = False,
     refusals_ok: Annotated[bool, typer.Option("--refusals-ok", help="Exit 0 even when cases were refused.")] = False,
     salt: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Write hashes instead of case and file names.")
@@ -199,6 +204,8 @@ def _tell(summary: BatchSummary) -> None:
     typer.echo(f"{cases} ({finished_before} finished before)" if finished_before else cases)
     for status in ("done", "refused", "failed"):
         typer.echo(f"  {status:<8}{summary.count(status):>6}")
+    if by_hand := summary.kept_by_hand:
+        typer.echo(f"  {len(by_hand)} kept: changed by hand, such as {by_hand[0].case}")
     for status, code, number in summary.reasons():
         example = next(o for o in summary.outcomes if (o.status, o.code) == (status, code))
         typer.echo(f"  {number} {status}: {code}, such as {example.case}")

@@ -127,4 +127,5 @@ def _facts(evaluation: Evaluation, summary: Summary) -> dict[str, object]:
         **summary.model_dump(mode="json"),
         "unscored": unscored,
         "warnings": list(evaluation.warnings),
+        "files": {name: account.as_json() for name, account in evaluation.accounts},
     }

@@ -53,7 +53,7 @@ class Staging:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        _clear(self._folder, self.out)
         if self._lock is not None:
             os.close(self._lock)
 
@@ -66,7 +66,7 @@ class Staging:
         try:
             yield room
         finally:
-            shutil.rmtree(room, ignore_errors=True)
+            _clear(room, self.out)
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
@@ -121,15 +121,22 @@ def _add_late(old: Path, target: Path, known: Collection[str]) -> None:
             entry.rename(target / entry.name)
 
 
-def _put_back(folder: Path, out: Path) -> None:
-    """Give results whose place is empty their place again; deeper ones first, which lie in their own rooms."""
-    for was in folder.glob(f"*/{_WAS}"):
-        for place, _, files in os.walk(was, topdown=False):
-            old = Path(place)
-            target = out / old.relative_to(was)
-            if f"{old.name}.json" in files and not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                old.rename(target)
+def _clear(folder: Path, out: Path) -> None:
+    """Remove a folder of staging, unless a result that could not be put back lies in it."""
+    with suppress(OSError):
+        for was in [*folder.glob(_WAS), *folder.glob(f"*/{_WAS}")]:
+            _put_back(was, out)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_back(was: Path, out: Path) -> None:
+    """Give each result below ``was`` its place in OUT again where that is empty."""
+    for place, _, files in os.walk(was, topdown=False):
+        old = Path(place)
+        target = out / old.relative_to(was)
+        if f"{old.name}.json" in files and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            old.rename(target)
 
 
 def remove_stale(out: Path) -> None:
@@ -146,8 +153,7 @@ def _remove_if_stale(folder: Path) -> None:
         return
     try:
         if lock is not None or time.time() - folder.stat().st_mtime > _OLD_SECONDS:
-            _put_back(folder, folder.parent)
-            shutil.rmtree(folder, ignore_errors=True)
+            _clear(folder, folder.parent)
     finally:
         if lock is not None:
             os.close(lock)
