@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -26,7 +24,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bratsseg.errors import CaseError, GridMismatch
+from bratsseg.errors import CaseError, GridMismatch, WriteError
+from bratsseg.files import new_folder
 from bratsseg.study.brain import find_brain
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
@@ -88,20 +87,15 @@ class CaseCache:
         """Prepare one case and put it in place; a ``CaseError`` says why it cannot be trained on."""
         made = prepare_case(case, self.preparation, self.modalities, self.regions)
         entry = self._entry(case)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=self.folder, prefix="making-"))
         try:
-            np.save(beside / "images.npy", made.images.numpy())
-            np.save(beside / "regions.npy", made.regions.to(torch.uint8).numpy())
-            np.savez(beside / "index.npz", allow_pickle=False, **_index(made))
-            (beside / "facts.json").write_text(json.dumps({"case": case.case.id, "voxel_ml": made.voxel_ml}))
-            beside.chmod(0o755)
-            beside.rename(entry)
-        except OSError:
-            if not entry.is_dir():  # else another process was first
+            with new_folder(entry) as part:
+                np.save(part / "images.npy", made.images.numpy())
+                np.save(part / "regions.npy", made.regions.to(torch.uint8).numpy())
+                np.savez(part / "index.npz", allow_pickle=False, **_index(made))
+                (part / "facts.json").write_text(json.dumps({"case": case.case.id, "voxel_ml": made.voxel_ml}))
+        except WriteError:
+            if not entry.is_dir():  # otherwise another process was first
                 raise
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
 
     def _made(self, missing: list[TrainingCase], workers: int) -> Iterator[None]:
         if workers < 2 or len(missing) < SIDES_TOO_FEW_FOR_PROCESSES:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bratsseg.errors import ConfigError, DialectError, GridMismatch, LabelError, UsageError
+from bratsseg.errors import ConfigError, DialectError, GridMismatch, LabelError, UsageError, WriteError
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.tensors.transforms import Preparation
@@ -100,7 +100,7 @@ def test_nothing_half_made_is_taken_for_a_case(folder: Path, tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", broken)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(WriteError, match="No space left on device; nothing was left behind"):
         cache.add(case)
     monkeypatch.undo()
     assert list(cache.folder.iterdir()) == []
