@@ -46,7 +46,7 @@ def test_too_little_memory_says_what_to_make_smaller(tmp_path: Path, monkeypatch
         train(read_config(Experiment, TINY), tmp_path)
 
 
-def test_data_that_cannot_be_used_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+def test_data_of_no_use_is_refused_before_any_training(tmp_path: Path) -> None:
     (tmp_path / "scans").mkdir()
     experiment = read_config(Experiment, TINY, ["data.synthetic=null", f"data.folder={tmp_path / 'scans'}"])
     with pytest.raises(Exception, match="must hold cases to train on"):
