@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,17 +62,43 @@ def replacing(path: Path) -> Iterator[Path]:
     Its name until then is hidden, as every search of this software passes over, and nothing of it is left on failure.
     An ``OSError`` inside becomes a ``WriteError``.
     """
-    part = path.with_name(f".bratsseg-{secrets.token_hex(8)}.part")
+    part = _hidden_beside(path)
     try:
         yield part
         _sync(part)
         part.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise WriteError(f"{path}: could not be written; {error.strerror or error}; nothing was left behind") from error
+        raise _not_written(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder beside ``path`` to fill; it becomes the folder ``path``, which must not be there, when the block ends.
+
+    So ``path`` is never there in part. Nothing is left on failure; an ``OSError`` becomes a ``WriteError``.
+    """
+    part = _hidden_beside(path)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        part.rename(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _hidden_beside(path: Path) -> Path:
+    return path.with_name(f".bratsseg-{secrets.token_hex(8)}.part")
+
+
+def _not_written(path: Path, error: OSError) -> WriteError:
+    return WriteError(f"{path}: could not be written; {error.strerror or error}; nothing was left behind")
 
 
 def _sync(path: Path) -> None:

@@ -82,13 +82,13 @@ def convert(
 def _to_nnunet(
     folder: Path, out: Path, source: str | None, split: Sequence[Path], modalities: str | None
 ) -> Conversion:
-    from bratsseg.exchange.nnunet import export_nnunet, read_fold
+    from bratsseg.exchange.nnunet import export_nnunet, read_run_split
 
     return export_nnunet(
         folder,
         out,
         source=source,
-        folds=[read_fold(path) for path in split],
+        splits=[read_run_split(path) for path in split],
         modalities=_modalities(modalities) if modalities else (),
         progress=lambda cases: tqdm(cases, disable=None),
     )

@@ -13,7 +13,7 @@ from bratsseg.config import read_config
 from bratsseg.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bratsseg.training.fold_runs import OutOfFold
+    from bratsseg.training.fold_runs import OutOfFoldScores
     from bratsseg.training.folds import Fold
 
 
@@ -57,7 +57,7 @@ def _segment(fold: Fold, results: Path, *, device: str) -> None:
         segment_cases(cases, root, results, BatchOptions(), segmenter, watcher=progress)
 
 
-def _tell(found: OutOfFold, out: Path) -> None:
+def _tell(found: OutOfFoldScores, out: Path) -> None:
     from bratsseg.cli.evaluate import report
     from bratsseg.evaluation.tables import SCORES, SUMMARY
 

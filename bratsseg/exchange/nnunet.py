@@ -29,7 +29,7 @@ Progress = Callable[[Iterable[Case]], Iterable[Case]]
 
 
 @dataclass(frozen=True)
-class Fold:
+class RunSplit:
     """One split by case id, as a run of ours keeps it in ``split.json``."""
 
     train: tuple[str, ...]
@@ -37,11 +37,11 @@ class Fold:
     test: tuple[str, ...] = ()
 
 
-def read_fold(path: Path) -> Fold:
+def read_run_split(path: Path) -> RunSplit:
     """The split of a run; ``UsageError`` when the file is none."""
     try:
         facts = json.loads(path.read_bytes())
-        return Fold(tuple(facts["train"]), tuple(facts["validation"]), tuple(facts.get("test", ())))
+        return RunSplit(tuple(facts["train"]), tuple(facts["validation"]), tuple(facts.get("test", ())))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"--split {path}: must be the split.json of a run; {type(error).__name__}: {error}") from error
 
@@ -51,26 +51,26 @@ def export_nnunet(
     out: Path,
     *,
     source: str | None = None,
-    folds: Sequence[Fold] = (),
+    splits: Sequence[RunSplit] = (),
     modalities: Sequence[Modality] = (),
     progress: Progress = iter,
 ) -> Conversion:
     """Write the studies of ``folder`` into ``out`` as nnU-Net reads them; ``dataset.json`` last.
 
-    ``source`` is the dialect of the references where nothing proves it. Cases that a fold tests, and cases without a
+    ``source`` is the dialect of the references where nothing proves it. Cases that a split tests, and cases without a
     reference, go into ``imagesTs``. ``modalities`` are the channels; none takes the set that most cases have. A case
     that lacks one, or whose grids differ, is refused alone. ``UsageError`` when ``out`` is not new, no case has a
-    reference, or a fold names cases that are not there.
+    reference, or a split names cases that are not there.
     """
     _refuse_places(folder, out)
     cases = {case.id: case for case in find_cases(folder)}
     named = _named(cases)
-    _refuse_folds(folds, cases)
+    _refuse_splits(splits, cases)
     channels = tuple(modalities) or _commonest(cases.values())
     references = _references(folder, cases.values(), source)
     for name in ("imagesTr", "labelsTr", "imagesTs", "labelsTs"):
         (out / name).mkdir(parents=True, exist_ok=True)
-    tested = {case for fold in folds for case in fold.test} - {case for fold in folds for case in fold.train}
+    tested = {case for split in splits for case in split.test} - {case for split in splits for case in split.train}
     placed: dict[str, Placed] = {}
     refused = []
     for case in progress(list(cases.values())):
@@ -82,11 +82,11 @@ def export_nnunet(
         except CaseError as error:
             refused.append(Refused(case.id, error.code, str(error)))
     trained = {case: named[case] for case in placed if case in references and case not in tested}
-    if folds:
-        _write_splits(out / SPLITS, folds, trained)
+    if splits:
+        _write_splits(out / SPLITS, splits, trained)
     write_json(out / DATASET, _dataset(out.name, channels, len(trained)))
     done = {case: one.files for case, one in placed.items()}
-    return Conversion(done, tuple(refused), (*_losses(placed), *_remarks(out, folds, placed)))
+    return Conversion(done, tuple(refused), (*_losses(placed), *_remarks(out, splits, placed)))
 
 
 def _refuse_places(folder: Path, out: Path) -> None:
@@ -107,8 +107,8 @@ def _named(cases: Collection[str]) -> dict[str, str]:
     return named
 
 
-def _refuse_folds(folds: Sequence[Fold], cases: Collection[str]) -> None:
-    absent = sorted({case for fold in folds for case in (*fold.train, *fold.validation, *fold.test)} - set(cases))
+def _refuse_splits(splits: Sequence[RunSplit], cases: Collection[str]) -> None:
+    absent = sorted({case for split in splits for case in (*split.train, *split.validation, *split.test)} - set(cases))
     if absent:
         raise UsageError(
             f"--split: must split the cases of IN, {len(absent)} of its cases are not there, such as {absent[0]}; "
@@ -132,13 +132,13 @@ def _references(folder: Path, cases: Iterable[Case], source: str | None) -> dict
     return {case: Reference(item, speaks[case]) for case, item in items.items()}
 
 
-def _write_splits(path: Path, folds: Sequence[Fold], names: Mapping[str, str]) -> None:
+def _write_splits(path: Path, splits: Sequence[RunSplit], names: Mapping[str, str]) -> None:
     lists = [
         {
-            "train": [names[case] for case in fold.train if case in names],
-            "val": [names[case] for case in fold.validation if case in names],
+            "train": [names[case] for case in split.train if case in names],
+            "val": [names[case] for case in split.validation if case in names],
         }
-        for fold in folds
+        for split in splits
     ]
     write_bytes(path, f"{json.dumps(lists, indent=2)}\n".encode())
 
@@ -163,13 +163,13 @@ def _losses(placed: Mapping[str, Placed]) -> list[str]:
     return [f"{loss} ({len(cases)} case(s), such as {cases[0]})" for loss, cases in by_loss.items()]
 
 
-def _remarks(out: Path, folds: Sequence[Fold], placed: Collection[str]) -> list[str]:
+def _remarks(out: Path, splits: Sequence[RunSplit], placed: Collection[str]) -> list[str]:
     remarks = []
     if not _NAME.fullmatch(out.name):
         remarks.append(f"nnU-Net reads only folders called like Dataset501_Glioma, this is {out.name}; rename it")
-    if folds:
+    if splits:
         remarks.append(f"nnU-Net looks for {SPLITS} in nnUNet_preprocessed/{out.name}: copy it there after planning")
-    gone = sorted({case for fold in folds for case in (*fold.train, *fold.validation)} - set(placed))
+    gone = sorted({case for split in splits for case in (*split.train, *split.validation)} - set(placed))
     if gone:
         remarks.append(f"the split is not whole: {len(gone)} of its cases were refused, such as {gone[0]}")
     return remarks

@@ -18,7 +18,7 @@ from torch import Tensor
 from bratsseg.config import Config
 from bratsseg.errors import UsageError
 from bratsseg.study.modality import Modality
-from bratsseg.tensors.intensity import bend, noise_like, smooth
+from bratsseg.tensors.intensity import apply_gamma, noise_like, smooth
 from bratsseg.tensors.warping import mirror_and_turn, warp
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -123,7 +123,7 @@ _OTHER_SUBSETS = [kept for kept in _SUBSETS if kept & {Modality.FLAIR, Modality.
 
 
 @dataclass(frozen=True, eq=False)
-class Draws:
+class Augmentation:
     """What was drawn for N samples of M modalities in D dimensions; lists and tensors of N, on the CPU.
 
     ``matrix[n]`` (D, D) is None where a sample is neither rotated, zoomed nor bent; ``displacement[n]`` (D, *nodes)
@@ -151,7 +151,7 @@ def draw_augmentation(
     dims: int,
     modalities: tuple[Modality, ...] = tuple(Modality),
     dropout: ModalityShares | None = None,
-) -> Draws:
+) -> Augmentation:
     """Draw the changes of each sample from its own seed, for slabs (``dims`` 2) or boxes (3)."""
     rows = [_draw(config, int(seed), dims, modalities, dropout) for seed in seeds]
     columns = list(zip(*rows, strict=True))
@@ -159,10 +159,10 @@ def draw_augmentation(
         name: torch.stack(column) if name in _STACKED else list(column)
         for name, column in zip(_COLUMNS, columns, strict=True)
     }
-    return Draws(**values, fill=config.fill)
+    return Augmentation(**values, fill=config.fill)
 
 
-def apply_augmentation(pictures: Tensor, truth: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+def apply_augmentation(pictures: Tensor, truth: Tensor, draws: Augmentation) -> tuple[Tensor, Tensor]:
     """Change ``pictures`` (N, M x slices, *S) and ``truth`` (N, R, *S) as drawn, on their device and in their types.
 
     Whatever is exactly 0 after the geometry (air, a missing modality) is 0 afterwards. ``UsageError`` for quarter
@@ -245,7 +245,7 @@ def _rotation(dims: int, plane: tuple[int, int], angle: Tensor) -> Tensor:
     return matrix
 
 
-def _moved(picture: Tensor, truth: Tensor, draws: Draws, n: int) -> tuple[Tensor, Tensor]:
+def _moved(picture: Tensor, truth: Tensor, draws: Augmentation, n: int) -> tuple[Tensor, Tensor]:
     flips, turns = draws.flips[n].tolist(), draws.turns[n]
     picture, truth = mirror_and_turn(picture, flips, turns), mirror_and_turn(truth, flips, turns)
     matrix, displacement = draws.matrix[n], draws.displacement[n]
@@ -256,7 +256,7 @@ def _moved(picture: Tensor, truth: Tensor, draws: Draws, n: int) -> tuple[Tensor
     return moved.to(picture.dtype), truth
 
 
-def _recoloured(pictures: Tensor, draws: Draws) -> Tensor:
+def _recoloured(pictures: Tensor, draws: Augmentation) -> Tensor:
     count, dims = draws.gain.shape[1], pictures.ndim - 2
     per_modality = (len(pictures), count, -1, *pictures.shape[2:])
     parts = pictures.float().view(per_modality)  # (N, M, slices, *S)
@@ -266,7 +266,7 @@ def _recoloured(pictures: Tensor, draws: Draws) -> Tensor:
         if draws.blur[n, m] > 0 or draws.edge[n, m] > 1:
             values = smooth(values, dims, float(draws.blur[n, m]), float(draws.edge[n, m]))
         if draws.gamma[n, m] != 1:
-            values = bend(values, float(draws.gamma[n, m]))
+            values = apply_gamma(values, float(draws.gamma[n, m]))
         if draws.noise[n, m] > 0:
             values = values + noise_like(values, float(draws.noise[n, m]), draws.noise_seeds[n] + m)
         parts = parts.clone() if parts.data_ptr() == pictures.data_ptr() else parts
@@ -274,7 +274,7 @@ def _recoloured(pictures: Tensor, draws: Draws) -> Tensor:
     return _scaled(parts, there, draws).view(pictures.shape)
 
 
-def _scaled(parts: Tensor, there: Tensor, draws: Draws) -> Tensor:
+def _scaled(parts: Tensor, there: Tensor, draws: Augmentation) -> Tensor:
     shape = (*draws.gain.shape, *[1] * (parts.ndim - 2))
     if bool((draws.gain != 1).any()):
         parts = parts * draws.gain.view(shape).to(parts.device)

@@ -17,7 +17,7 @@ def smooth(values: Tensor, dims: int, blur: float, edge: float) -> Tensor:
     return values
 
 
-def bend(values: Tensor, exponent: float) -> Tensor:
+def apply_gamma(values: Tensor, exponent: float) -> Tensor:
     """The power ``exponent`` of the intensities between their smallest and largest."""
     low, high = values.amin(), values.amax()
     span = (high - low).clamp_min(1e-6)

@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -26,11 +24,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bratsseg.errors import CaseError, GridMismatch
+from bratsseg.errors import CaseError, ContentError, GridMismatch, WriteError
+from bratsseg.files import new_folder
 from bratsseg.study.brain import find_brain
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.study.stack import state_of
+from bratsseg.study.volume import Study
 from bratsseg.tensors.transforms import Preparation
 from bratsseg.training.prepared import PreparedCase, frame, prepared
 from bratsseg.training.sources import TrainingCase
@@ -88,20 +88,15 @@ class CaseCache:
         """Prepare one case and put it in place; a ``CaseError`` says why it cannot be trained on."""
         made = prepare_case(case, self.preparation, self.modalities, self.regions)
         entry = self._entry(case)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=self.folder, prefix="making-"))
         try:
-            np.save(beside / "images.npy", made.images.numpy())
-            np.save(beside / "regions.npy", made.regions.to(torch.uint8).numpy())
-            np.savez(beside / "index.npz", allow_pickle=False, **_index(made))
-            (beside / "facts.json").write_text(json.dumps({"case": case.case.id, "voxel_ml": made.voxel_ml}))
-            beside.chmod(0o755)
-            beside.rename(entry)
-        except OSError:
-            if not entry.is_dir():  # else another process was first
+            with new_folder(entry) as part:
+                np.save(part / "images.npy", made.images.numpy())
+                np.save(part / "regions.npy", made.regions.to(torch.uint8).numpy())
+                np.savez(part / "index.npz", allow_pickle=False, **_index(made))
+                (part / "facts.json").write_text(json.dumps({"case": case.case.id, "voxel_ml": made.voxel_ml}))
+        except WriteError:
+            if not entry.is_dir():  # otherwise another process was first
                 raise
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
 
     def _made(self, missing: list[TrainingCase], workers: int) -> Iterator[None]:
         if workers < 2 or len(missing) < SIDES_TOO_FEW_FOR_PROCESSES:
@@ -133,18 +128,30 @@ def prepare_case(
 ) -> PreparedCase:
     """Read a case and its reference, and take both to the model's frame.
 
-    ``GridMismatch`` when the label map lies on another grid than the scans, ``LabelError`` on values outside the
-    dialect, and whatever reading raises.
+    ``ContentError`` when it is a picture and ``preparation`` is for volumes, or the reverse, ``GridMismatch`` when the
+    label map lies on another grid than the scans, ``LabelError`` on values outside the dialect, and whatever reading
+    raises.
     """
     # Not at the top: training on synthetic patients alone must not need what reads files.
     from bratsseg.study.reading import read_study  # noqa: PLC0415
 
     study = read_study(case.case)
+    _require_subject(study, preparation)
     truth = torch.from_numpy(_truth(case, study.require_one_grid(), regions))
     framed = frame(study, find_brain(study), truth, modalities, preparation)
     return prepared(
         case.case.id, framed.images, framed.regions, framed.inside, voxel_ml=framed.voxel_ml, patient=case.patient
     )
+
+
+def _require_subject(study: Study, preparation: Preparation) -> None:
+    """What the released model would refuse to segment is not trained on either."""
+    given = "volume" if study.reference.grid.physical else "picture"
+    if given != preparation.subject:
+        raise ContentError(
+            f"case {study.case_id}: must be a {preparation.subject}, as preparation.subject says, was a {given}; "
+            f"give preparation.subject={given} with what belongs to it, or leave the case out"
+        )
 
 
 def _truth(case: TrainingCase, grid: Any, regions: tuple[Region, ...]) -> NDArray[np.bool_]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from lightning import pytorch as pl
 
+from bratsseg.files import replacing
 from bratsseg.training.folder import BEST, LAST, SCORES, write_table
 from bratsseg.training.module import SegmentationModule
 
@@ -44,16 +45,14 @@ class Checkpoints(pl.Callback):
         if not isinstance(pl_module, SegmentationModule):
             return
         better = bool(pl_module.scores) and self._judge(pl_module)
-        last, best = self._run / LAST, self._run / BEST
-        beside = last.with_name(last.name + ".part")
-        trainer.save_checkpoint(beside, weights_only=False)
-        if trainer.is_global_zero:
-            _flush(beside)
-            if better:
+        last = self._run / LAST
+        # All processes save, and the first alone writes.
+        with replacing(last) if trainer.is_global_zero else nullcontext(last) as part:
+            trainer.save_checkpoint(part, weights_only=False)
+            if trainer.is_global_zero and better:
                 _write_scores(self._run / SCORES, pl_module)
-                shutil.copyfile(beside, best.with_name(best.name + ".part"))
-                best.with_name(best.name + ".part").replace(best)
-            beside.replace(last)
+                with replacing(self._run / BEST) as copy:
+                    shutil.copyfile(part, copy)
         trainer.strategy.barrier("checkpoint")
         trainer.should_stop = trainer.should_stop or self.exhausted
 
@@ -68,8 +67,3 @@ class Checkpoints(pl.Callback):
 def _write_scores(path: Path, module: SegmentationModule) -> None:
     rows: list[dict[str, Any]] = [{"case": case, **scores} for case, scores in module.case_scores.items()]
     write_table(path, list(rows[0]), rows)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())

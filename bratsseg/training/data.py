@@ -25,7 +25,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 """Pictures (N, C, *space) float16, truth (N, R, *space) uint8, positions (N,)."""
 Sample = tuple[Tensor, Tensor, int]
 """The same of one sample."""
-ValidationCase = tuple[str, Tensor, Tensor]
+WholeCase = tuple[str, Tensor, Tensor]
 """Id, images (C, I, J, K), regions (R, I, J, K)."""
 
 
@@ -136,7 +136,7 @@ class CaseData(pl.LightningDataModule):
             worker_init_fn=_single_thread,
         )
 
-    def val_dataloader(self) -> DataLoader[ValidationCase]:
+    def val_dataloader(self) -> DataLoader[WholeCase]:
         """This process's share of the validation cases, at least one, so that all validate alike."""
         mine = self.validation[self._rank :: self._world] or self.validation[:1]
         return DataLoader(_WholeCases(mine), batch_size=None)
@@ -164,14 +164,14 @@ class _AsMap(Dataset[Sample]):
         return self._samples[position]
 
 
-class _WholeCases(Dataset[ValidationCase]):
+class _WholeCases(Dataset[WholeCase]):
     def __init__(self, cases: list[PreparedCase]) -> None:
         self._cases = cases
 
     def __len__(self) -> int:
         return len(self._cases)
 
-    def __getitem__(self, index: int) -> ValidationCase:
+    def __getitem__(self, index: int) -> WholeCase:
         case = self._cases[index]
         return case.id, case.images, case.regions
 

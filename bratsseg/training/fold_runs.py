@@ -24,7 +24,7 @@ PREDICTED = "out-of-fold"
 
 
 @dataclass(frozen=True)
-class OutOfFold:
+class OutOfFoldScores:
     """What the folds came to: scores, their mean over patients by region, and how the weights were chosen."""
 
     evaluation: Evaluation
@@ -35,7 +35,7 @@ class OutOfFold:
 
 def run_folds(
     folds: Sequence[Fold], out: Path, segment: Callable[[Fold, Path], None], say: Callable[[str], None]
-) -> OutOfFold | None:
+) -> OutOfFoldScores | None:
     """Train each fold, or go on with it, and score what it held out; None in all processes but the first.
 
     ``segment`` writes label maps of a fold's held-out cases, made by the model in its ``model_folder``, into a folder;
@@ -53,9 +53,9 @@ def run_folds(
     return _scored(folds, out)
 
 
-def _scored(folds: Sequence[Fold], out: Path) -> OutOfFold:
+def _scored(folds: Sequence[Fold], out: Path) -> OutOfFoldScores:
     evaluation = score_out_of_fold(list(folds), out / PREDICTED)
-    found = OutOfFold(
+    found = OutOfFoldScores(
         evaluation, summarise(evaluation.scores), patient_intervals(evaluation, list(folds)), _chosen(folds[0])
     )
     facts = {

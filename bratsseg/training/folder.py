@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import platform
 import re
@@ -16,6 +15,7 @@ import torch
 
 from bratsseg.config import read_config, write_config
 from bratsseg.errors import ConfigError
+from bratsseg.files import replacing, write_json
 from bratsseg.synthesis.generator import VERSION
 from bratsseg.training.experiment import Experiment
 
@@ -59,10 +59,9 @@ def open_folder(experiment: Experiment, run: Path) -> None:
             )
     run.mkdir(parents=True, exist_ok=True)
     (run / LAST).parent.mkdir(exist_ok=True)
-    replace_file(run / VERSIONS, json.dumps(versions(), indent=1).encode())
-    beside = run / (EXPERIMENT + ".part")
-    write_config(experiment, beside)
-    beside.replace(record)
+    write_json(run / VERSIONS, versions())
+    with replacing(record) as part:
+        write_config(experiment, part)
 
 
 def is_first_process() -> bool:
@@ -99,24 +98,12 @@ def cut_log(path: Path, epochs: int) -> None:
 
 
 def write_table(path: Path, names: list[str], rows: list[dict[str, Any]]) -> None:
-    """Write a CSV file whole or not at all."""
+    """Write a CSV file whole or not at all; ``WriteError``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("w", newline="", encoding="utf-8") as stream:
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, names)
         writer.writeheader()
         writer.writerows(rows)
-    beside.replace(path)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, on the disk before it has its name."""
-    beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(path)
 
 
 def versions() -> dict[str, str]:

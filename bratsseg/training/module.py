@@ -17,7 +17,7 @@ from bratsseg.training.experiment import Experiment
 from bratsseg.training.loss import build_loss
 from bratsseg.training.optimiser import build_optimiser
 from bratsseg.training.schedule import Plateau, learning_rate_factor
-from bratsseg.training.validation import CaseScores, gather, means, score_case
+from bratsseg.training.validation import NamedScores, gather, mean_scores, score_in_frame
 
 OVERFLOWS_IN_A_ROW = 20
 """16-mixed: the scaler skips a step that overflows and halves its factor, so some are nothing to worry about."""
@@ -38,7 +38,7 @@ class SegmentationModule(pl.LightningModule):
         self.average = self._following.network
         self._loss = build_loss(experiment.loss, experiment.data.target)
         self._plateau = Plateau(experiment.schedule) if experiment.schedule.name == "plateau" else None
-        self.case_scores: dict[str, CaseScores] = {}
+        self.case_scores: dict[str, NamedScores] = {}
         self.scores: dict[str, float] = {}
         self._losses: list[Tensor] = []
         self._unseen: list[tuple[int, Tensor, Tensor]] = []
@@ -122,13 +122,13 @@ class SegmentationModule(pl.LightningModule):
         """Scores of one whole case."""
         name, images, regions = case
         images = images.to(self._arithmetic())
-        self.case_scores[name] = score_case(self.average, images, regions, self.experiment)
+        self.case_scores[name] = score_in_frame(self.average, images, regions, self.experiment)
 
     def on_validation_epoch_end(self) -> None:
         """Put the scores of all processes together; lower the learning rate when they stopped rising."""
         torch.backends.cudnn.benchmark = True
         self.case_scores = gather(self.case_scores)
-        self.scores = means(self.case_scores.values(), self.experiment.score_names)
+        self.scores = mean_scores(self.case_scores.values(), self.experiment.score_names)
         if self._plateau:
             self._plateau.update(self.scores[self.experiment.trainer.monitor])
 

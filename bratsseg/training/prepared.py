@@ -38,7 +38,7 @@ class PreparedCase:
 
 
 @dataclass(frozen=True, eq=False)
-class Framed:
+class FramedStudy:
     """A study in the model's frame with its truth: what every case is before it is indexed.
 
     ``images`` (C, I, J, K) float32 as the segmenter would have them, ``regions`` (R, I, J, K) bool, ``inside``
@@ -53,7 +53,7 @@ class Framed:
 
 def frame(
     study: Study, brain: Brain, truth: Tensor, modalities: tuple[Modality, ...], preparation: Preparation
-) -> Framed:
+) -> FramedStudy:
     """Take a study and its ``truth`` (R, I, J, K) bool on the study's grid to the model's frame.
 
     Scans that were read and patients that were made come this way alike, so that a network learns from what it will
@@ -62,7 +62,7 @@ def frame(
     images, inside, placement = prepare(study, brain, modalities, preparation)
     regions = to_model_frame(truth[(slice(None), *placement.box)].float(), placement) > 0.5
     source_ml, (a, b, c) = study.reference.grid.voxel_ml, placement.scale
-    return Framed(images, regions, inside, None if source_ml is None else source_ml * a * b * c)
+    return FramedStudy(images, regions, inside, None if source_ml is None else source_ml * a * b * c)
 
 
 def prepared(

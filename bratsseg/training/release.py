@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from bratsseg.config import read_config
 from bratsseg.errors import ModelError, WriteError
+from bratsseg.files import new_folder, write_files
 from bratsseg.inference.decoding import Decoding
 from bratsseg.inference.model import CARD, ReleasedModel, WeightFile
 from bratsseg.inference.passes import Passes
@@ -203,9 +203,5 @@ def _write(out: Path, files: dict[str, bytes]) -> None:
         if there != files:
             raise WriteError(f"model folder {out}: must be new or hold this very model; give another --out or --name")
         return
-    beside = out.with_name(out.name + ".part")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    for name, content in files.items():
-        (beside / name).write_bytes(content)
-    beside.replace(out)
+    with new_folder(out) as part:
+        write_files(part, files)

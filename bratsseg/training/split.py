@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from bratsseg.config import Config, parse_config
 from bratsseg.errors import ConfigError
+from bratsseg.files import write_json
 from bratsseg.study.patient import identify
 
 _SAY_WHOSE = (
@@ -163,10 +164,8 @@ def read_split(path: Path) -> Split:
 
 
 def write_split(split: Split, path: Path) -> None:
-    """Write the lists and their hash, whole or not at all."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(split.model_dump(mode="json") | {"sha256": split.sha256}, indent=1), encoding="utf-8")
-    beside.replace(path)
+    """Write the lists and their hash, whole or not at all; ``WriteError``."""
+    write_json(path, split.model_dump(mode="json") | {"sha256": split.sha256})
 
 
 def _check(split: Split, patients: Mapping[str, str], path: Path) -> None:

@@ -15,7 +15,7 @@ from bratsseg.inference.probabilities import region_probabilities
 from bratsseg.study.regions import Region
 from bratsseg.training.experiment import Experiment
 
-CaseScores = dict[str, float]
+NamedScores = dict[str, float]
 """Scores of one case by name, such as ``vol_dice_WT`` and ``vol_dice_WT@flair_t1c``."""
 
 
@@ -31,12 +31,12 @@ def passes_of(experiment: Experiment, planes: tuple[int, ...] = (2,)) -> Passes:
     return WholePass(fallback=window) if experiment.network.one_pass else window
 
 
-def score_case(network: nn.Module, images: Tensor, regions: Tensor, experiment: Experiment) -> CaseScores:
+def score_in_frame(network: nn.Module, images: Tensor, regions: Tensor, experiment: Experiment) -> NamedScores:
     """Dice and IoU of every region for every modality subset, without components or other rules of decoding.
 
     ``images`` (C, I, J, K) and ``regions`` (R, I, J, K) of one case. Both empty: 1; one empty: 0.
     """
-    scores: CaseScores = {}
+    scores: NamedScores = {}
     for name, subset in experiment.subsets.items():
         kept = torch.tensor([modality in subset for modality in experiment.data.modalities], device=images.device)
         found = probabilities(network, images * kept.view(-1, 1, 1, 1), experiment) > 0.5
@@ -46,9 +46,9 @@ def score_case(network: nn.Module, images: Tensor, regions: Tensor, experiment: 
     return scores
 
 
-def score_masks(said: Mapping[Region, Any], true: Mapping[Region, Any], suffix: str = "") -> CaseScores:
+def score_masks(said: Mapping[Region, Any], true: Mapping[Region, Any], suffix: str = "") -> NamedScores:
     """Dice and IoU of bool masks by region, and their means over regions, under names that end in ``suffix``."""
-    scores: CaseScores = {}
+    scores: NamedScores = {}
     for region in true:
         dice, iou = _overlap(said[region], true[region])
         scores |= {f"vol_dice_{region}{suffix}": dice, f"vol_iou_{region}{suffix}": iou}
@@ -69,15 +69,15 @@ def probabilities(network: nn.Module, images: Tensor, experiment: Experiment) ->
     return region_probabilities(logits[:, :i, :j, :k], experiment.data.target)
 
 
-def means(cases: Iterable[CaseScores], names: Iterable[str]) -> dict[str, float]:
+def mean_scores(cases: Iterable[NamedScores], names: Iterable[str]) -> dict[str, float]:
     """Each of ``names`` averaged over cases; NaN where there is no case."""
     rows = list(cases)
     return {name: sum(row[name] for row in rows) / len(rows) if rows else math.nan for name in names}
 
 
-def gather(mine: Mapping[str, CaseScores]) -> dict[str, CaseScores]:
+def gather(mine: Mapping[str, NamedScores]) -> dict[str, NamedScores]:
     """The scores of all processes by case id, in the same order on each."""
-    parts: list[Mapping[str, CaseScores] | None] = [mine]
+    parts: list[Mapping[str, NamedScores] | None] = [mine]
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         parts = [None] * torch.distributed.get_world_size()
         torch.distributed.all_gather_object(parts, mine)

@@ -98,7 +98,8 @@ def dice(one: np.ndarray, other: np.ndarray) -> float:
     return float(2 * (one & other).sum() / (one.sum() + other.sum()))
 
 
-def test_a_bundles_network_segments_as_monai_does_on_the_same_scans(tmp_path):
+def test_a_bundles_network_segments_as_monai_does(tmp_path):
+    """On the same scans."""
     root, files = bundle(tmp_path / "brats_mri_segmentation"), study_files(tmp_path / "scans")
     study = read_study(find_cases(tmp_path / "scans")[0])
     brain = find_brain(study).mask  # what lies outside the brain is not reported here

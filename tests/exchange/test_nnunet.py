@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bratsseg.errors import DialectError, UsageError
-from bratsseg.exchange.nnunet import export_nnunet, read_fold
+from bratsseg.exchange.nnunet import export_nnunet, read_run_split
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.layout import find_cases
 from bratsseg.study.modality import Modality
@@ -163,10 +163,10 @@ def test_wrong_use_is_one_clear_error(tmp_path):
         export_nnunet(source, tmp_path / "full")
     (tmp_path / "split.json").write_text('{"train": ["nobody"], "validation": []}')
     with pytest.raises(UsageError, match="1 of its cases are not there, such as nobody"):
-        export_nnunet(source, tmp_path / "out", folds=[read_fold(tmp_path / "split.json")])
+        export_nnunet(source, tmp_path / "out", splits=[read_run_split(tmp_path / "split.json")])
     (tmp_path / "split.json").write_text("[]")
     with pytest.raises(UsageError, match=r"must be the split\.json of a run"):
-        read_fold(tmp_path / "split.json")
+        read_run_split(tmp_path / "split.json")
     (tmp_path / "P1").mkdir()
     for suffix in ("flair", "seg"):
         write_nifti(tmp_path / "P1" / "P1" / f"P1_{suffix}.nii.gz", LABELS.astype(np.int16))

@@ -77,7 +77,8 @@ def test_nothing_found_is_an_answer():
     assert not decode(np.zeros((3, 4, 4, 4), dtype=np.float32), REGIONS, 0.001, Decoding()).any()
 
 
-def test_a_region_that_the_model_does_not_know_holds_no_more_than_nesting_asks():
+def test_a_region_unknown_to_the_model_is_what_nesting_asks():
+    """It holds no more than that."""
     whole, core, enhancing = decode(np.full((1, 6, 6, 6), 0.9, dtype=np.float32), (Region.WT,), None, PLAIN)
     assert whole.all()
     assert not core.any()
@@ -90,7 +91,8 @@ def test_a_region_that_the_model_does_not_know_holds_no_more_than_nesting_asks()
     assert np.array_equal(core, enhancing)
 
 
-def test_with_outer_nesting_the_larger_region_grows_and_with_all_parts_none_goes():
+def test_outer_nesting_grows_the_larger_region():
+    """And where all parts are kept, none goes."""
     probabilities = np.zeros((3, 8, 8, 8), dtype=np.float32)
     probabilities[2, 2, 2, 2] = probabilities[1, 5, 5, 5] = probabilities[0, 7, 7, 7] = 0.9
     rules = PLAIN.model_copy(update={"nesting": "outer", "components": "all", "fill_holes": False})

@@ -59,7 +59,8 @@ def test_predicted_dice_lies_between_0_and_1(probability, mask):
 
 @settings(max_examples=60, deadline=None)
 @given(PROBABILITIES, MASKS, st.floats(0, 1))
-def test_predicted_dice_rises_with_certainty_inside_and_falls_with_doubt_outside(probability, mask, share):
+def test_predicted_dice_follows_certainty(probability, mask, share):
+    """It rises with certainty inside the mask and falls with doubt outside."""
     mask[0, 0, 0] = True
     surer = np.where(mask, probability + (1 - probability) * np.float32(share), probability)
     doubtful = np.where(mask, probability, probability + (1 - probability) * np.float32(share))
@@ -70,7 +71,8 @@ def test_predicted_dice_rises_with_certainty_inside_and_falls_with_doubt_outside
     assert predicted_dice(doubtful, nothing, ML) <= predicted_dice(probability, nothing, ML) + 1e-6
 
 
-def test_predicted_dice_is_near_the_mean_dice_of_truths_drawn_from_the_probabilities():
+def test_predicted_dice_is_near_the_dice_of_drawn_truths():
+    """Truths that are drawn from the probabilities; of their Dice the mean."""
     rng = np.random.default_rng(0)
     probability = np.clip(1.2 - np.linalg.norm(np.indices((30, 30, 30)) - 15, axis=0) / 14, 0, 1).astype(np.float32)
     mask = probability > 0.5
@@ -79,7 +81,7 @@ def test_predicted_dice_is_near_the_mean_dice_of_truths_drawn_from_the_probabili
     assert predicted_dice(probability, mask, ML) == pytest.approx(np.mean(drawn), abs=0.002)
 
 
-def test_an_empty_mask_is_trusted_less_the_more_probable_a_small_tumour_is():
+def test_an_empty_mask_is_doubted_as_small_tumours_get_likely():
     nothing, probability = np.zeros(SHAPE, dtype=bool), np.zeros(SHAPE, np.float32)
     probability[:5, :5, :10] = 0.6  # 250 voxels
     assert predicted_dice(probability, nothing, OVERLOOKED_ML / 250) == pytest.approx(0.4)
@@ -182,7 +184,8 @@ def test_leaving_a_modality_out_equals_a_study_that_lacks_it(tmp_path, normalisa
     check_left_out(Segmenter.load(model_folder(tmp_path, normalisation=normalisation), "cpu"), masked, 4)
 
 
-def test_leaving_a_modality_out_equals_a_study_that_lacks_it_as_pretrained_weights_want_it(tmp_path):
+def test_leaving_a_modality_out_equals_a_study_without_it(tmp_path):
+    """Also where a missing channel is shifted after it was set to 0, as pretrained weights want it."""
     folder = model_folder(tmp_path, modalities=["flair", "t1c", "t2w"], normalisation="imagenet")
     check_left_out(Segmenter.load(folder, "cpu"), True, 3)
 
@@ -204,7 +207,8 @@ def check_left_out(segmenter: Segmenter, masked: bool, count: int) -> None:
         assert one.quality == other.quality
 
 
-def test_a_brain_that_one_scan_alone_shows_is_kept_when_that_scan_is_left_out(tmp_path):
+def test_the_brain_stays_when_the_scan_that_shows_it_goes(tmp_path):
+    """A part of the brain that one scan alone shows is kept when that scan is left out."""
     study = make_study(tuple(Modality))
     wider = study.volumes[Modality.T1C].voxels.copy()
     wider[6:12, 24:32, 18:26] = 100
@@ -229,7 +233,7 @@ def test_a_study_of_one_scan_has_nothing_to_leave_out(tmp_path):
     assert segmenter.run_without(alone) == {}
 
 
-def test_the_shipped_model_holds_its_answer_for_an_obvious_lesion(tmp_path):
+def test_the_shipped_model_is_sure_of_an_obvious_lesion(tmp_path):
     segmenter = Segmenter.load("default", "cpu")
     prepared = segmenter.prepare(make_study(tuple(Modality)))
     found = segmenter.finish(prepared, segmenter.run(prepared), segmenter.run_without(prepared)).quality

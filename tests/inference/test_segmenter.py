@@ -67,7 +67,7 @@ def test_every_shipped_model_loads_and_says_what_it_is():
         assert model.networks()
 
 
-def test_the_baseline_marks_the_bright_lesion_and_says_what_it_cannot_tell():
+def test_the_baseline_marks_the_lesion_and_says_its_limits():
     study = make_study()
     result = Segmenter.load("flair-threshold", "cpu").segment(study)
     lesion = study.volumes[Modality.FLAIR].voxels > 150
@@ -84,7 +84,7 @@ def test_a_model_without_its_modality_refuses_with_what_it_needs():
         Segmenter.load("flair-threshold").segment(make_study((Modality.T1C,)))
 
 
-def test_a_region_that_needs_a_missing_modality_is_not_assessable(small_model):
+def test_a_region_whose_modality_is_missing_is_not_assessable(small_model):
     result = Segmenter.load(small_model).segment(make_study((Modality.FLAIR,)))
     assert result.not_assessable == {Region.TC: "needs T1ce", Region.ET: "needs T1ce"}
     assert not result.label_map.region(Region.ET).any()
@@ -138,7 +138,8 @@ def test_an_unknown_key_in_a_description_is_refused(small_model):
         Segmenter.load(small_model)
 
 
-def test_a_folder_called_as_a_shipped_model_does_not_stand_in_for_it(small_model, monkeypatch):
+def test_a_folder_does_not_stand_in_for_a_shipped_model(small_model, monkeypatch):
+    """Even one that is called like it."""
     shutil.copytree(small_model, small_model.parent / "flair-threshold")
     monkeypatch.chdir(small_model.parent)
     assert Segmenter.load("flair-threshold").model.name == "flair-threshold"
@@ -165,7 +166,7 @@ def test_slabs_of_one_slice_equal_the_network_run_slice_by_slice():
     assert torch.allclose(logits, by_hand, atol=1e-6)
 
 
-def test_a_mirrored_pass_answers_alike_for_a_head_and_its_mirror_image():
+def test_a_mirrored_pass_answers_a_head_and_its_mirror_alike():
     torch.manual_seed(0)
     images, network = torch.rand(2, 6, 8, 4), torch.nn.Conv2d(2, 3, 3, padding=1)
     mirrored = SlabPass(slices=1, mirrored=(0,))
@@ -178,7 +179,8 @@ def test_a_mirrored_pass_answers_alike_for_a_head_and_its_mirror_image():
     assert not torch.allclose(logits, plain, atol=1e-3)
 
 
-def test_a_box_above_the_tested_size_falls_back_to_windows_and_says_so():
+def test_a_box_too_large_falls_back_to_windows_and_says_so():
+    """Above the tested size."""
     torch.manual_seed(0)
     images, network = torch.rand(1, 16, 16, 16), torch.nn.Conv3d(1, 2, 1)
     with torch.inference_mode():
@@ -190,7 +192,7 @@ def test_a_box_above_the_tested_size_falls_back_to_windows_and_says_so():
     assert torch.allclose(whole, windows, atol=1e-5)
 
 
-def test_a_network_that_runs_out_of_memory_falls_back_to_windows_and_says_so():
+def test_out_of_memory_falls_back_to_windows_and_says_so():
     conv = torch.nn.Conv3d(1, 2, 1)
 
     def greedy(images):

@@ -57,9 +57,7 @@ def test_a_picture_is_known_by_its_first_bytes(tmp_path: Path) -> None:
     assert not is_picture(Case("none", {}))
 
 
-def test_without_a_picture_model_a_picture_is_told_how_to_train_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_picture_model_is_told_how_to_train_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bratsseg.inference.segmenter.shipped_names", lambda: ["flair-threshold"])
     with pytest.raises(ContentError, match="no picture model is installed; train one"):
         Segmenter.load("flair-threshold", "cpu").prepare(read_study(picture_case(tmp_path)))

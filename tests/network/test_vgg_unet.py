@@ -29,7 +29,7 @@ def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_logits_have_the_inputs_space_and_every_parameter_a_gradient() -> None:
+def test_logits_fill_the_input_and_each_parameter_has_a_gradient() -> None:
     network = build_network(SMALL)
     logits = network(torch.randn(2, 3, 48, 32))
     assert logits.shape == (2, 1, 48, 32)

@@ -59,7 +59,8 @@ def test_how_pictures_are_taken_does_not_change_the_patient() -> None:
 
 
 @pytest.mark.parametrize("index", range(3))
-def test_around_the_brain_lie_dark_bone_and_bright_scalp_and_then_air(index: int) -> None:
+def test_around_the_brain_lie_bone_then_scalp_then_air(index: int) -> None:
+    """The bone dark, the scalp bright."""
     patient = make(index, HEAD.model_copy(update={"head": THICK}))
     flat, brain = patient.images[T1N], patient.brain
     _, _, top = (int(axis.max()) for axis in torch.nonzero(brain, as_tuple=True))
@@ -74,7 +75,7 @@ def test_around_the_brain_lie_dark_bone_and_bright_scalp_and_then_air(index: int
     assert float(plane[:, -2:].abs().max()) < 0.1
 
 
-def test_a_head_with_skull_is_wider_than_its_brain_everywhere_but_below() -> None:
+def test_a_head_is_wider_than_its_brain_but_below() -> None:
     patient = make(0)
     assert not patient.brain[0].any()
     assert not patient.brain[:, :, -1].any()
@@ -87,7 +88,7 @@ def test_the_same_seed_and_index_give_the_same_pictures() -> None:
     assert torch.equal(first.regions, again.regions)
 
 
-def test_pictures_have_256_shades_and_the_truth_lies_where_flair_is_bright() -> None:
+def test_pictures_have_256_shades_and_truth_where_flair_shines() -> None:
     taken = pictures(1)
     assert taken.images.shape[:3] == (4, 64, 64)
     assert taken.regions.shape == (3, *taken.images.shape[1:])

@@ -46,7 +46,7 @@ def test_no_augmentation_changes_nothing_to_the_bit(dims, dtype):
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_a_sample_does_not_depend_on_its_batch_and_the_same_seed_gives_the_same(dims):
+def test_a_sample_depends_on_its_seed_and_not_on_its_batch(dims):
     pictures, truth = batch(dims, slices=3 if dims == 2 else 1)
     seeds = (11, 12, 13)
     together = apply_augmentation(pictures, truth, draw_augmentation(EVERYTHING, seeds, dims, PAIR, ModalityShares()))
@@ -94,7 +94,8 @@ def test_an_even_displacement_shifts_by_that_many_voxels():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_a_missing_modality_and_the_air_stay_zero_whatever_is_drawn(dtype):
+def test_a_missing_modality_and_the_air_stay_zero(dtype):
+    """Whatever is drawn."""
     pictures, truth = batch(3, dtype=dtype)
     pictures[:, 1] = 0
     still = EVERYTHING.model_copy(update={"flip": 0, "quarter_turns": 0, "rotation": 0, "scale": 0, "elastic": 0})
@@ -128,7 +129,7 @@ def test_drawn_spreads_are_those_of_the_config():
         assert matrix is None or math.isclose(torch.linalg.det(matrix).item(), 1.0, abs_tol=1e-5)
 
 
-def test_modality_dropout_never_leaves_nothing_and_follows_its_shares():
+def test_modality_dropout_leaves_something_by_its_shares():
     draws = draw_augmentation(AugmentationConfig.none(), range(600), 2, tuple(Modality), ModalityShares())
     kept = draws.gain > 0
     assert kept.any(1).all()

@@ -63,7 +63,8 @@ def items(scans: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("preparation", PREPARATIONS)
-def test_a_compose_in_a_loader_computes_what_the_pure_functions_compute(scans, preparation):
+def test_a_compose_computes_what_the_pure_functions_do(scans, preparation):
+    """Also in the processes of a loader."""
     loader = DataLoader(Dataset(items(scans), road(preparation)), batch_size=1, num_workers=1)
     for case, batch in zip(find_cases(scans), loader, strict=True):
         study = read_study(case)
@@ -90,7 +91,8 @@ def test_a_prediction_returns_to_the_source_grid(scans, preparation):
             np.testing.assert_allclose(restored.affine, AFFINE)
 
 
-def test_the_inverse_gives_regions_back_to_the_bit_where_nothing_was_resampled(scans):
+def test_the_inverse_gives_regions_back_to_the_bit(scans):
+    """Where nothing was resampled."""
     transform = road(Preparation(multiple=16))
     item = items(scans)[0]
     regions = Compose(transform.transforms[:3])(item)["label"]

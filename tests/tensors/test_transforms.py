@@ -40,7 +40,8 @@ def affine_of(axes: list[int], signs: tuple[float, ...], spacing: tuple[float, .
 
 @settings(max_examples=40, deadline=None)
 @given(orientation=ORIENTATIONS, shape=st.tuples(*[st.integers(3, 12)] * 3), multiple=st.sampled_from([1, 4, 16]))
-def test_place_back_undoes_prepare_to_the_bit_where_the_spacings_agree(orientation, shape, multiple):
+def test_place_back_undoes_prepare_to_the_bit(orientation, shape, multiple):
+    """Where the spacings agree."""
     grid = Grid.of(shape, affine_of(*orientation, (1.5, 1.5, 1.5)))
     box = (slice(1, shape[0]), slice(0, shape[1] - 1), slice(0, shape[2]))
     values = torch.rand((2, *(part.stop - part.start for part in box)))
@@ -52,7 +53,7 @@ def test_place_back_undoes_prepare_to_the_bit_where_the_spacings_agree(orientati
 
 @settings(max_examples=25, deadline=None)
 @given(orientation=ORIENTATIONS, spacing=st.tuples(*[st.floats(0.5, 5.5)] * 3), model=st.sampled_from([1.0, 1.5, 2.0]))
-def test_voxel_centres_come_back_within_a_hundredth_of_a_millimetre(orientation, spacing, model):
+def test_voxel_centres_come_back_within_a_hundredth_of_a_mm(orientation, spacing, model):
     shape = tuple(int(max(4, 60 // edge)) for edge in spacing)
     grid = Grid.of(shape, affine_of(*orientation, spacing))
     box = tuple(slice(0, size) for size in shape)
@@ -104,7 +105,7 @@ def test_a_constant_channel_becomes_zero_rather_than_noise():
     assert normalise(torch.full((1, 3, 3, 3), 7.0), torch.ones((3, 3, 3), dtype=torch.bool)).abs().max() == 0
 
 
-def test_a_missing_modality_is_a_channel_of_zeros_and_the_air_is_zero():
+def test_a_missing_modality_is_zeros_and_so_is_the_air():
     study = make_study((Modality.T1C,))
     mask = study.volumes[Modality.T1C].voxels != 0
     brain = Brain(mask, tuple(slice(2, size - 2) for size in mask.shape), "test")
@@ -123,7 +124,8 @@ def test_the_margin_stays_inside_the_volume():
     )
 
 
-def test_fine_detail_is_averaged_rather_than_aliased_on_a_coarser_model_grid():
+def test_fine_detail_is_averaged_on_a_coarser_grid():
+    """Rather than aliased."""
     stripes = (np.indices((24, 24, 24)).sum(0) % 2).astype(np.float32)
     grid = Grid.of(stripes.shape, np.eye(4))
     placement = plan(grid, tuple(slice(0, 24) for _ in range(3)), Preparation(spacing_mm=2.0))
@@ -146,7 +148,8 @@ def test_thick_slices_are_interpolated_to_the_model_spacing(spacing):
 
 @settings(max_examples=10, deadline=None)
 @given(orientation=ORIENTATIONS)
-def test_a_network_may_see_the_head_from_the_other_side_and_results_come_back_the_same(orientation):
+def test_results_come_back_the_same_from_a_frame_in_lps(orientation):
+    """A network may see the head from the other side."""
     grid = Grid.of((5, 6, 7), affine_of(*orientation, (1.0, 1.0, 1.0)))
     box = (slice(0, 5), slice(0, 6), slice(0, 7))
     values = torch.rand((1, 5, 6, 7))
@@ -163,7 +166,8 @@ PICTURE = Placement(
 
 @settings(max_examples=20, deadline=None)
 @given(orientation=ORIENTATIONS, shape=st.tuples(*[st.integers(2, 9)] * 3), size=st.tuples(*[st.integers(8, 24)] * 2))
-def test_place_back_undoes_the_size_of_planes_and_a_picture_stays_in_its_order(orientation, shape, size):
+def test_place_back_undoes_the_size_of_planes(orientation, shape, size):
+    """And a picture stays in the order of its array."""
     grid = Grid.of(shape, affine_of(*orientation, (1.0, 1.0, 1.0)), physical=False)
     preparation = Preparation(subject="picture", plane_size=size, multiple=16)
     placement = plan(grid, tuple(slice(0, n) for n in shape), preparation)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bratsseg.errors import ConfigError, DialectError, GridMismatch, LabelError, UsageError
+from bratsseg.errors import ConfigError, ContentError, DialectError, GridMismatch, LabelError, UsageError, WriteError
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.tensors.transforms import Preparation
@@ -100,7 +100,7 @@ def test_nothing_half_made_is_taken_for_a_case(folder: Path, tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", broken)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(WriteError, match="No space left on device; nothing was left behind"):
         cache.add(case)
     monkeypatch.undo()
     assert list(cache.folder.iterdir()) == []
@@ -112,6 +112,12 @@ def test_two_processes_may_make_the_same_case(folder: Path, tmp_path: Path) -> N
     cache.fill([case])
     cache.add(case)
     assert len(list(cache.folder.iterdir())) == 1
+
+
+def test_a_volume_is_not_trained_on_as_a_picture(folder: Path, tmp_path: Path) -> None:
+    cache = cache_at(tmp_path, Preparation(subject="picture"))
+    with pytest.raises(ContentError, match=r"must be a picture, as preparation\.subject says, was a volume"):
+        cache.add(cases_of(folder)[0])
 
 
 def test_labels_on_another_grid_are_refused(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning import pytorch as pl
 
 from bratsseg.config import read_config
-from bratsseg.errors import ConfigError, TrainingError
+from bratsseg.errors import ConfigError, TrainingError, WriteError
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.folder import LAST
 from bratsseg.training.run import train
@@ -45,7 +46,7 @@ def test_too_little_memory_says_what_to_make_smaller(tmp_path: Path, monkeypatch
         train(read_config(Experiment, TINY), tmp_path)
 
 
-def test_data_that_cannot_be_used_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+def test_data_of_no_use_is_refused_before_any_training(tmp_path: Path) -> None:
     (tmp_path / "scans").mkdir()
     experiment = read_config(Experiment, TINY, ["data.synthetic=null", f"data.folder={tmp_path / 'scans'}"])
     with pytest.raises(Exception, match="must hold cases to train on"):
@@ -76,3 +77,18 @@ train(read_config(Experiment, Path(sys.argv[1])), Path(sys.argv[2]))
 def test_synthetic_training_needs_nothing_that_reads_scans(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", ALONE, str(TINY), str(tmp_path)], check=True, timeout=120)
     assert torch.load(tmp_path / LAST, weights_only=True)["global_step"] == 2
+
+
+def test_a_full_disk_leaves_the_last_whole_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(read_config(Experiment, TINY, ["trainer.max_steps=1"]), tmp_path)
+    whole = sorted(path.name for path in (tmp_path / LAST).parent.iterdir())
+
+    def full(self: pl.Trainer, path: Path, weights_only: bool) -> None:
+        path.write_bytes(b"half of a checkpoint")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.Trainer, "save_checkpoint", full)
+    with pytest.raises(WriteError, match=r"last\.ckpt: could not be written; No space left on device"):
+        train(read_config(Experiment, TINY, ["trainer.max_steps=2"]), tmp_path)
+    assert torch.load(tmp_path / LAST, weights_only=True)["global_step"] == 1
+    assert sorted(path.name for path in (tmp_path / LAST).parent.iterdir()) == whole

@@ -140,7 +140,7 @@ def test_classes_are_what_the_nested_regions_leave() -> None:
 
 
 @pytest.mark.parametrize("name", ["dice", "dice_ce", "ce", "dice_focal"])
-def test_classes_without_tumour_cost_nothing_when_background_is_said(name: str) -> None:
+def test_classes_without_tumour_cost_nothing_for_background(name: str) -> None:
     logits = torch.tensor([40.0, -40, -40, -40]).view(1, 4, 1, 1).expand(2, 4, 8, 8).clone().requires_grad_()
     cost = build_loss(LossConfig(name=name, gamma=0.5), "classes")(logits, torch.zeros(2, 3, 8, 8))
     cost.backward()

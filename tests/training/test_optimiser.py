@@ -55,7 +55,8 @@ def test_swins_position_biases_do_not_decay() -> None:
     assert not tables & {id(p) for p in decayed["params"]}
 
 
-def test_the_encoder_has_its_own_rate_and_every_parameter_is_stepped_once() -> None:
+def test_the_encoder_has_a_rate_and_each_parameter_one_step() -> None:
+    """The encoder's rate is its own; every parameter is stepped once."""
     network = build_network(SMALL)
     optimiser = build_optimiser(network, OptimiserConfig(learning_rate=5e-4, encoder_learning_rate=1e-5))
     encoder = {id(p) for p in encoder_parameters(network)}

@@ -56,7 +56,7 @@ def test_one_fold_twice_is_refused(run: Path, tmp_path: Path) -> None:
         release([run, run], tmp_path / "out", "mine")
 
 
-def test_a_model_of_synthetic_pictures_needs_what_dropout_left_it(tmp_path: Path) -> None:
+def test_a_model_of_pictures_needs_what_dropout_left_it(tmp_path: Path) -> None:
     small = (
         "synthesis.pictures.size=32", "synthesis.pictures.spacing_mm=8", "preparation.plane_size=[32,32]",
         "windows.size=[32,32]", "network.widths=[2,4]", "data.synthetic.volumes=1",

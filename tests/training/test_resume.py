@@ -63,7 +63,7 @@ def test_what_a_kill_in_mid_epoch_lost_is_redone_bit_for_bit(tmp_path: Path) -> 
     assert losses(killed) == losses(through)
 
 
-def test_two_processes_learn_what_one_learns_with_twice_the_batch(tmp_path: Path) -> None:
+def test_two_processes_learn_as_one_with_twice_the_batch(tmp_path: Path) -> None:
     plan = (
         "trainer.steps_per_epoch=1", "trainer.max_steps=20", "trainer.validate_every=20", "network.norm=instance",
         "loss.batch_dice=false", "trainer.threads=1", "data.synthetic.windows_per_volume=80",

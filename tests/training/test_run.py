@@ -76,7 +76,7 @@ def test_a_finished_run_started_again_changes_nothing(trained: Path) -> None:
     assert (trained / LAST).read_bytes() == before
 
 
-def test_another_experiment_in_the_same_folder_is_refused_by_its_keys(trained: Path) -> None:
+def test_another_experiment_in_a_folder_is_refused_by_key(trained: Path) -> None:
     with pytest.raises(ConfigError, match=r"optimiser.learning_rate was 0.002, is 0.5"):
         train(tiny("optimiser.learning_rate=0.5", "data.workers=3"), trained)
 
@@ -87,7 +87,7 @@ def test_a_worse_model_never_replaces_the_best(tmp_path: Path, monkeypatch: pyte
     def scored(*_: object) -> dict[str, float]:
         return dict.fromkeys(tiny().score_names, next(scores))
 
-    monkeypatch.setattr("bratsseg.training.module.score_case", scored)
+    monkeypatch.setattr("bratsseg.training.module.score_in_frame", scored)
     train(tiny("trainer.max_steps=2"), tmp_path)
     best = (tmp_path / BEST).read_bytes()
     train(tiny("trainer.max_steps=3"), tmp_path)  # resumed: the best score must have been restored
@@ -98,7 +98,7 @@ def test_a_worse_model_never_replaces_the_best(tmp_path: Path, monkeypatch: pyte
 
 def test_patience_ends_a_run_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flat = dict.fromkeys(tiny().score_names, 0.3)
-    monkeypatch.setattr("bratsseg.training.module.score_case", lambda *_: flat)
+    monkeypatch.setattr("bratsseg.training.module.score_in_frame", lambda *_: flat)
     train(tiny("trainer.max_steps=9", "trainer.patience=2"), tmp_path)
     train(tiny("trainer.max_steps=9", "trainer.patience=2"), tmp_path)
     assert [row["step"] for row in rows(tmp_path)] == ["1", "2", "3"]

@@ -16,7 +16,7 @@ def factors(schedule: ScheduleConfig, steps: int) -> list[float]:
 
 
 @pytest.mark.parametrize("name", ["linear_decay", "cosine", "poly", "plateau", "constant"])
-def test_every_kind_rises_over_the_warm_up_and_never_leaves_its_bounds(name: str) -> None:
+def test_every_kind_warms_up_and_stays_within_its_bounds(name: str) -> None:
     course = factors(ScheduleConfig(name=name, warmup_steps=10), 100)
     assert course[:10] == pytest.approx([n / 10 for n in range(1, 11)])
     assert all(0 < value <= 1 for value in course)

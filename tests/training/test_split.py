@@ -48,9 +48,7 @@ def test_visits_of_one_patient_cannot_be_split() -> None:
 
 
 @given(count=st.integers(4, 60), folds=st.integers(2, 8), seed=st.integers(0, 99), test=st.sampled_from([0.0, 0.2]))
-def test_folds_cover_everyone_once_and_no_patient_is_on_both_sides(
-    count: int, folds: int, seed: int, test: float
-) -> None:
+def test_folds_cover_all_once_and_no_patient_is_on_both_sides(count: int, folds: int, seed: int, test: float) -> None:
     patients = {f"c{n}": f"p{n // 2}" for n in range(count)}
     config = SplitConfig(folds=folds, test_share=test)
     _, made, _ = make_split(patients, config, 0, seed) if count > 5 else (None, 0, ())

@@ -103,7 +103,7 @@ def test_a_sample_depends_on_its_position_alone() -> None:
     assert all(torch.equal(a, b) for a, b in zip(late[:2], alone[11][:2], strict=True))
 
 
-def test_two_processes_see_together_what_one_sees_with_twice_the_batch() -> None:
+def test_two_processes_see_what_one_sees_with_twice_the_batch() -> None:
     def positions(rank: int, world: int, size: int) -> list[int]:
         return list(Positions(batches=3, batch_size=size, rank=rank, world=world, epoch=lambda: 2))
 
