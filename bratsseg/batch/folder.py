@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bratsseg.batch.moving import follow_cases
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.pipeline import overlap
@@ -18,7 +19,8 @@ from bratsseg.batch.step import OnStage, Outcome, Steps
 from bratsseg.errors import CaseError, UsageError
 from bratsseg.exchange import add_bids
 from bratsseg.report.cohort_report import write_index
-from bratsseg.results.filenames import TABLE
+from bratsseg.results.filenames import BIDS_FOLDER, INDEX, TABLE
+from bratsseg.results.moves import Moves
 from bratsseg.results.staging import Staging
 from bratsseg.results.table import rebuild_table
 from bratsseg.study.case import Case
@@ -48,6 +50,7 @@ class BatchSummary:
 
     out: Path
     outcomes: tuple[Outcome, ...]
+    moves: Moves = field(default_factory=Moves)
 
     def count(self, status: str) -> int:
         """How many cases ended so."""
@@ -128,6 +131,7 @@ def segment_cases(
     names = Names(root, options.salt, cases)
     outcomes: list[Outcome] = []
     with Staging(out) as staging:
+        moves = follow_cases(cases, names, staging, options)
         steps = Steps(segmenter, options, out, names, staging, on_stage=on_stage)
         if watcher is not None:
             watcher.begin(len(cases))
@@ -139,11 +143,11 @@ def segment_cases(
                 outcomes.append(outcome.small())
         finally:
             _rebuild(staging)
-        if options.report:
+        if options.report or (moves.moved and (out / INDEX).exists()):
             write_index(out)
-        if "bids" in options.formats:
+        if "bids" in options.formats or (moves.moved and (out / BIDS_FOLDER).is_dir()):
             _add_bids(out)
-    return BatchSummary(out, tuple(outcomes))
+    return BatchSummary(out, tuple(outcomes), moves)
 
 
 def _default_readers(segmenter: Segmenter) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from bratsseg.batch.names import Names
-from bratsseg.results.record import InputFile, hash_or_none
+from bratsseg.results.record import CaseRecord, InputFile, hash_or_none
 from bratsseg.study.case import Case
 from bratsseg.study.stack import state_of
 
@@ -14,7 +15,7 @@ def describe_inputs(case: Case, names: Names) -> dict[str, InputFile]:
     """Hash every input of a case, by modality and ``mask``; a file is read once however many modalities it holds."""
     known: dict[Path, InputFile] = {}
     described = {}
-    for key, path, channel in _input_files(case):
+    for key, path, channel in input_files(case):
         if path not in known:
             size, changed = _quick_state(path)  # before hashing: a file that changes meanwhile must look changed later
             known[path] = InputFile(file=names.file(path), sha256=hash_or_none(path), size=size, mtime_ns=changed)
@@ -27,7 +28,7 @@ def same_inputs(recorded: dict[str, InputFile], case: Case, names: Names) -> boo
 
     Size and time of the last change decide when they agree; otherwise the hash does.
     """
-    files = _input_files(case)
+    files = input_files(case)
     if {key for key, _, _ in files} != recorded.keys():
         return False
     hashed: dict[Path, str | None] = {}
@@ -44,7 +45,36 @@ def same_inputs(recorded: dict[str, InputFile], case: Case, names: Names) -> boo
     return True
 
 
-def _input_files(case: Case) -> list[tuple[str, Path, int | None]]:
+class KnownInputs:
+    """What records know of input files, so that as few as possible are read to find those of ``wanted`` records.
+
+    A hash is taken over from any record that knows the file as it is now. Otherwise a file is hashed only when its
+    size is that of a wanted one.
+    """
+
+    def __init__(self, recorded: Iterable[CaseRecord], wanted: Iterable[CaseRecord]) -> None:
+        files = [file for record in recorded for file in record.inputs.values()]
+        self._states = {(file.file, file.size, file.mtime_ns): file.sha256 for file in files}
+        self._sizes = {file.size for record in wanted for file in record.inputs.values()}
+
+    def of(self, case: Case, names: Names) -> dict[str, InputFile]:
+        """The inputs of a case; a hash is None where it cannot be a wanted one's."""
+        known: dict[Path, InputFile] = {}
+        for _, path, _ in input_files(case):
+            if path not in known:
+                known[path] = self._described(path, names.file(path))
+        return {key: known[path].model_copy(update={"channel": channel}) for key, path, channel in input_files(case)}
+
+    def _described(self, path: Path, name: str) -> InputFile:
+        size, changed = _quick_state(path)
+        digest = self._states.get((name, size, changed))
+        if digest is None and size in self._sizes:
+            digest = hash_or_none(path)
+        return InputFile(file=name, sha256=digest, size=size, mtime_ns=changed)
+
+
+def input_files(case: Case) -> list[tuple[str, Path, int | None]]:
+    """The files that a case is computed from: (modality or ``mask``, path, channel)."""
     files = [(str(modality), source.path, source.channel) for modality, source in case.sources.items()]
     return [*files, ("mask", case.mask, None)] if case.mask is not None else files
 

@@ -206,6 +206,12 @@ def _tell(summary: BatchSummary) -> None:
         typer.echo(f"  {status:<8}{summary.count(status):>6}")
     if by_hand := summary.kept_by_hand:
         typer.echo(f"  {len(by_hand)} kept: changed by hand, such as {by_hand[0].case}")
+    for old, new in summary.moves.moved.items():
+        typer.echo(f"  moved {old} to {new}: made from the same scans, not computed again")
+    for old, new in summary.moves.repeated.items():
+        typer.echo(f"  removed {old}: {new} has the result of the same scans")
+    for old, why in summary.moves.unclear.items():
+        typer.echo(f"  not moved {old}: {why}")
     for status, code, number in summary.reasons():
         example = next(o for o in summary.outcomes if (o.status, o.code) == (status, code))
         typer.echo(f"  {number} {status}: {code}, such as {example.case}")
