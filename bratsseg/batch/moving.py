@@ -43,10 +43,14 @@ def follow_cases(cases: Sequence[Case], names: Names, staging: Staging, options:
     done = Moves(unclear=dict(wanted.unclear))
     for old, new in wanted.moved.items():
         try:
-            _move(recorded[old], by_id[new], new, found[new], staging, options)
+            reported = _is_reported(recorded[old], staging)
+            record = move_result(recorded[old], new, found[new], staging)
             done.moved[old] = new
         except CaseError as error:
             done.unclear[old] = str(error)
+            continue
+        if reported:
+            _report_again(record, by_id[new], staging, options)
     for old, new in wanted.repeated.items():
         _remove(recorded[old], new, staging, done)
     for record in strange:
@@ -73,24 +77,19 @@ def _is_there(file: str, root: Path) -> bool:
     return file.startswith("file-") or (root / file).exists()
 
 
-def _move(
-    record: CaseRecord,
-    case: Case,
-    new: str,
-    inputs: Mapping[str, InputFile],
-    staging: Staging,
-    options: BatchOptions,
-) -> None:
-    reported = record.status == "done" and has_report(record_path(staging.out, record.case).parent, record)
-    record = move_result(record, new, inputs, staging)
-    if reported:  # its pages told the old id
-        try:
-            folder = record_path(staging.out, new).parent
-            label_map, _ = read_label_map(label_map_beside(folder, record), record.dialect)
-            report = report_case(read_study(case, options.geometry), label_map, record)
-            publish_more(record, report.files, staging)
-        except CaseError as error:
-            log.warning("%s has no report under its new id: %s", new, error)
+def _is_reported(record: CaseRecord, staging: Staging) -> bool:
+    return record.status == "done" and has_report(record_path(staging.out, record.case).parent, record)
+
+
+def _report_again(record: CaseRecord, case: Case, staging: Staging, options: BatchOptions) -> None:
+    """Make the report of a result that was moved: its pages told the old id."""
+    try:
+        file = label_map_beside(record_path(staging.out, record.case).parent, record)
+        label_map, _ = read_label_map(file, record.dialect)
+        report = report_case(read_study(case, options.geometry), label_map, record)
+        publish_more(record, report.files, staging)
+    except CaseError as error:
+        log.warning("%s has no report under its new id: %s", record.case, error)
 
 
 def _remove(record: CaseRecord, new: str, staging: Staging, done: Moves) -> None:

@@ -21,8 +21,10 @@ from bratsseg.study.layout.draft import assemble, read_names
 from bratsseg.study.layout.listing import list_images
 from bratsseg.study.layout.roles import key_of, stem_of
 from bratsseg.study.mark import carries_mark, mark_of, record_beside
+from bratsseg.study.patient import id_of
 from bratsseg.study.regions import Region
 from bratsseg.study.stack import archive_of, is_stack, members
+from bratsseg.study.visit import looks_like_patient
 from bratsseg.wording import some
 
 _LOOSE = "but the record beside it does not speak of it; move it to a folder of its own, or segment the study again"
@@ -184,7 +186,17 @@ def _by_name(file: Path, root: Path) -> LabelMapFile:
     family = family_id(stem)
     dialect = dialect_of(family, file.parent, root) if family else None
     draft = assemble("", "", read_names([file]), "", dialect)
-    return LabelMapFile(family or key_of(stem) or file.parent.name, file, draft.dialect or _marked_dialect(file))
+    case = family or _id_below(root, file.parent / key_of(stem))
+    return LabelMapFile(case, file, draft.dialect or _marked_dialect(file))
+
+
+def _id_below(root: Path, place: Path) -> str:
+    """The id by names below ``root``; two folders of label maps, ``pred`` and ``truth``, speak of the same cases.
+
+    A root that is called as a patient counts too: it is one of the folders of a larger set.
+    """
+    top = root.resolve()
+    return id_of(top / place.relative_to(root), None if looks_like_patient(top.name) else top)
 
 
 def _marked_dialect(file: Path) -> str | None:

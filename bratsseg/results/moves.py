@@ -68,7 +68,8 @@ def _settled(
     found: Mapping[str, Inputs],
     unclear: dict[str, str],
 ) -> Moves:
-    moved, repeated = {}, {}
+    moved: dict[str, str] = {}
+    repeated: dict[str, str] = {}
     for new, olds in claims.items():
         there = recorded.get(new)
         if there is not None and there.status == "done" and same_scans(there.inputs, found[new]):
@@ -193,4 +194,4 @@ def _files(inputs: Inputs) -> set[str]:
 def _contents(inputs: Inputs) -> frozenset[tuple[str, str, int | None]] | None:
     """What was read as which modality; None where a hash is not known."""
     known = {(role, file.sha256, file.channel) for role, file in inputs.items() if file.sha256 is not None}
-    return frozenset(known) if known and len(known) == len(inputs) else None  # type: ignore[arg-type]
+    return frozenset(known) if known and len(known) == len(inputs) else None

@@ -44,13 +44,19 @@ class Owner:
     visit: VisitName | None = None
 
 
-def id_of(place: PurePath) -> str:
-    """The id of the case that lies at ``place``, an absolute path of a folder, or of a stem below one."""
+def id_of(place: PurePath, top: PurePath | None = None) -> str:
+    """The id of the case that lies at ``place``, an absolute path of a folder, or of a stem below one.
+
+    With a ``top`` neither its name nor those above count: where no name below it tells whose the case is, the last
+    stands alone.
+    """
     names = [place.name]
-    while not tells(names[0], place.parent.name) and place.parent.name:
-        place = place.parent
-        names.insert(0, place.name)
-    return JOIN.join(names)
+    above = place.parent
+    while not tells(names[0], above.name) and above.name and above != top:
+        names.insert(0, above.name)
+        above = above.parent
+    told = top is None or tells(names[0], above.name)
+    return JOIN.join(names) if told else names[-1]
 
 
 def patient_of(case_id: str) -> str:

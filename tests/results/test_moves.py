@@ -108,11 +108,11 @@ def old_results(studies: Path, out: Path, *options: str) -> Path:
         old = folder.name.removeprefix("P1__")
         for file in list(folder.iterdir()):
             file.rename(folder / file.name.replace(folder.name, old))
-        folder = folder.rename(out / old)
-        said = json.loads((folder / f"{old}.json").read_text())
+        path = folder.rename(out / old) / f"{old}.json"
+        said = json.loads(path.read_text())
         said["case"] = old
         said["outputs"] = {name.removeprefix("P1__"): digest for name, digest in said["outputs"].items()}
-        (folder / f"{old}.json").write_text(json.dumps(said))
+        path.write_text(json.dumps(said))
     return out
 
 

@@ -40,6 +40,19 @@ def test_an_id_is_the_shortest_path_that_tells_whose(path: str, name: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/x/pred/2019-01-11", "2019-01-11"),
+        ("/x/pred/P1/2019-01-11", "P1__2019-01-11"),
+        ("/x/pred/anat/visit1", "visit1"),
+        ("/x/pred/Miller", "Miller"),
+    ],
+)
+def test_names_from_the_top_on_do_not_count(path: str, name: str) -> None:
+    assert id_of(PurePosixPath(path), PurePosixPath("/x/pred")) == name
+
+
+@pytest.mark.parametrize(
     ("case", "patient", "visit"),
     [
         ("BraTS-GLI-00005-100", "BraTS-GLI-00005", "100"),
