@@ -111,6 +111,9 @@ def _case_facts(found: CaseCheck, folder: Path) -> dict[str, object]:
     return {
         "case": case.id,
         "ok": found.usable,
+        "patient": case.patient,
+        "visit": case.visit.name if case.visit else None,
+        "date": case.visit.day.isoformat() if case.visit and case.visit.day else None,
         "layout": case.layout,
         "modalities": {str(modality): _volume_facts(case, modality, found, folder) for modality in case.sources},
         "mask": None if case.mask is None else _below(case.mask, folder),

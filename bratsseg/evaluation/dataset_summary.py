@@ -16,7 +16,7 @@ from bratsseg.evaluation.dataset import QUANTILES, CaseFacts, describe_case
 from bratsseg.results.labelmaps import references_of
 from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality
-from bratsseg.study.patient import identify, patient_of
+from bratsseg.study.patient import identify
 from bratsseg.study.regions import Region
 
 Row = dict[str, Any]
@@ -40,6 +40,12 @@ class DatasetFacts:
         if not self.physical:
             return [float(reference.regions[region]) for reference in known]
         return [volume for reference in known if (volume := reference.volume_ml(region)) is not None]
+
+    @property
+    def patients(self) -> int | None:
+        """How many patients the cases are of; None where some are named after visits alone."""
+        owners = {identify(case.case).patient for case in self.cases}
+        return None if None in owners else len(owners)
 
     @property
     def physical(self) -> bool:
@@ -89,7 +95,7 @@ def summary(facts: DatasetFacts) -> dict[str, Any]:
     """The whole data set as plain JSON values."""
     return {
         "cases": len(facts.cases),
-        "patients": len({patient_of(case.case) for case in facts.cases}),
+        "patients": facts.patients,
         "unusable": len(facts.unusable),
         "remarks": list(facts.remarks),
         "layouts": _counted(case.layout for case in facts.cases),

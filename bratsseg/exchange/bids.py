@@ -19,6 +19,7 @@ from bratsseg.exchange.labels import Label
 from bratsseg.exchange.nifti import named_label_map
 from bratsseg.files import json_bytes
 from bratsseg.results.record import CaseRecord
+from bratsseg.study.patient import JOIN, identify
 from bratsseg.study.regions import APPEARANCE, Region
 from bratsseg.study.volume import Volume
 from bratsseg.study.writing import probability_bytes
@@ -41,11 +42,17 @@ Written by bratsseg {version}, for research use; not a medical device. `*_dseg.n
 def subject_of(case_name: str) -> str:
     """``sub-<label>`` or ``sub-<label>_ses-<label>`` for a case: letters and digits of its id, nothing else.
 
-    A case that is already called as BIDS asks keeps its entities. ``CaseError`` when no letter or digit is left.
+    A case that is already called as BIDS asks keeps its entities, and a patient's folder with a visit below it gives
+    both. ``CaseError`` when no letter or digit is left.
     """
     entities = _ENTITIES.fullmatch(case_name)
     if entities:
         return "_".join(f"{key}-{value}" for key, value in entities.groupdict().items() if value)
+    owner = identify(case_name)
+    if JOIN in case_name and owner.patient is not None and owner.visit is not None:
+        labels = [_NOT_ALLOWED.sub("", part) for part in (owner.patient, owner.visit.name)]
+        if all(labels):
+            return f"sub-{labels[0]}_ses-{labels[1]}"
     label = _NOT_ALLOWED.sub("", case_name)
     if not label:
         raise CaseError(f"case {case_name}: BIDS allows letters a to z and digits in a subject, none is in this id")

@@ -138,7 +138,8 @@ def lines(facts: DatasetFacts) -> Iterable[str]:
     """What the terminal says: how many cases, what is wrong, how many hold tumour."""
     found = summary(facts)
     told = found["references"]
-    yield f"{found['cases']} cases of {found['patients']} patients, {found['unusable']} cannot be used"
+    whose = "" if found["patients"] is None else f" of {found['patients']} patients"
+    yield f"{found['cases']} cases{whose}, {found['unusable']} cannot be used"
     yield from (f"remark: {remark}" for remark in facts.remarks)
     if told["regions_known"]:
         cases = _share(told["with_tumour"], told["regions_known"])

@@ -21,8 +21,8 @@ from bratsseg.files import write_json
 from bratsseg.study.patient import identify
 
 _SAY_WHOSE = (
-    "where that is not so, put the visits of each patient into a folder of the patient's name, or name the patients in "
-    "data.split.patients (CSV with columns case and patient)"
+    "put the visits of each patient into a folder of the patient's name, or name the patients in data.split.patients "
+    "(CSV with columns case and patient)"
 )
 
 
@@ -110,7 +110,11 @@ def make_split(
     test_size = round(config.test_share * len(order))
     test, rest = order[:test_size], order[test_size:]
     if len(rest) < 2:
-        one = f"; all cases are of {everyone[0]}: {_SAY_WHOSE}" if len(everyone) == 1 < len(patients) else ""
+        one = (
+            f"; all cases are of {everyone[0]}: if they are not, {_SAY_WHOSE}"
+            if len(everyone) == 1 < len(patients)
+            else ""
+        )
         raise ConfigError(f"data: must have at least 2 patients besides {test_size} for test, has {len(rest)}{one}")
     notes: list[str] = []
     if config.validation_share is not None:

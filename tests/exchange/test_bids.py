@@ -22,6 +22,8 @@ from tests.report.results import make_record
         ("BraTS-GLI-00001-000", "sub-BraTSGLI00001000"),
         ("site A/P_7", "sub-siteAP7"),
         ("sub-01", "sub-01"),
+        ("P1__2019-01-11", "sub-P1_ses-20190111"),
+        ("P1__P1", "sub-P1P1"),
         ("sub-01_ses-pre", "sub-01_ses-pre"),
         ("sub-01/ses-pre", "sub-01_ses-pre"),
         ("sub-a-b", "sub-subab"),

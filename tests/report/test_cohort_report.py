@@ -37,6 +37,9 @@ def row(case: str, wt: float | None, **changed: object) -> CohortRow:
         ("sub-7_ses-20240131", "sub-7", "2024-01-31"),
         ("TCGA_CS_4941_19960909", "TCGA_CS_4941", "1996-09-09"),
         ("anna-2024-03-01", "anna", "2024-03-01"),
+        ("P1__11.01.2019", "P1", "2019-01-11"),
+        ("P1__2019-01-11__nifti", "P1", "2019-01-11"),
+        ("P1__month06", "P1", "month 6"),
     ],
 )
 def test_ids_that_prove_a_date_or_an_order(case: str, patient: str, label: str) -> None:
@@ -47,7 +50,18 @@ def test_ids_that_prove_a_date_or_an_order(case: str, patient: str, label: str) 
 
 @pytest.mark.parametrize(
     "case",
-    ["BraTS2021_00012", "sub-7_ses-pre", "anna-1", "anna_19961399", "anna_00000000", "12345678", "a_12345678", "x-2"],
+    [
+        "BraTS2021_00012",
+        "sub-7_ses-pre",
+        "anna-1",
+        "anna_19961399",
+        "anna_00000000",
+        "12345678",
+        "2019-01-11",
+        "P1__preop",
+        "a_12345678",
+        "x-2",
+    ],
 )
 def test_ids_that_prove_nothing(case: str) -> None:
     assert visit_of(case) is None
@@ -58,6 +72,8 @@ def test_patients_are_put_in_order_only_when_it_is_proven() -> None:
     assert list(found) == ["P"]
     assert [visit.day for visit in found["P"]] == [date(2023, 1, 1), date(2024, 3, 1)]
     assert timelines(["sub-1_ses-1", "sub-1_ses-20240101"]) == {}
+    assert list(timelines(["P1__visit1", "P1__visit2", "P2__visit1", "P2__week2"])) == ["P1"]
+    assert timelines(["P1__month3", "P1__month6", "P1__baseline"]) == {}  # the first scan is the baseline
 
 
 def test_changes_against_baseline_and_nadir() -> None:
