@@ -50,10 +50,10 @@ _TIMED = re.compile(
 )
 _UNITS = _set("m mo w wk d y yr j")
 """Of time after a number: 3m, 12w."""
-# These say visit with a number of one or two digits (scan1); with a longer one they number cases (scan_001).
+# These say visit with one or two digits, or a year (scan1, MRI 2019); a longer number counts cases (scan_001).
 _SCAN = _set(
     """scan scans study studies studie exam exams examen examination esame untersuchung aufnahme mri mris mr mrt irm
-    rm rmn imaging bildgebung series serie badanie onderzoek"""
+    rm rmn ct cct pet imaging bildgebung series serie badanie onderzoek"""
 )
 # These say nothing of whose it is.
 _PLAIN = _set(
@@ -147,7 +147,7 @@ class _Words:
     def says_visit(self) -> bool:
         if self.other or (not self.dated and any(_numbers_cases(number) for number in self.numbers)):
             return False
-        few = len(self.numbers) == 1 and len(self.numbers[0]) <= 2
+        few = len(self.numbers) == 1 and len(self.numbers[0]) != 3
         return self.dated or self.visit or (self.scan and few and not self.modality)
 
     @property

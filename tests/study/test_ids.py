@@ -66,6 +66,13 @@ def test_a_patients_second_visit_beside_the_first_renames_nothing(tmp_path: Path
     assert [case.id for case in find_cases(tmp_path / "clinic")] == ["Miller__2019-01-11", "Miller__2020-01-11"]
 
 
+def test_a_second_visit_in_the_names_of_the_files_renames_nothing(tmp_path: Path) -> None:
+    put(tmp_path / "clinic", "100102/100102_time1_flair.nii", "100102/100102_time1_t1.nii")
+    assert [case.id for case in find_cases(tmp_path / "clinic")] == ["100102_time1"]
+    put(tmp_path / "clinic", "100102/100102_time2_flair.nii")
+    assert [case.id for case in find_cases(tmp_path / "clinic")] == ["100102_time1", "100102_time2"]
+
+
 def test_sessions_that_files_do_not_name_are_cases_of_their_own(tmp_path: Path) -> None:
     put(tmp_path, *(f"sub-1/ses-{n}/anat/sub-1_{word}.nii" for n in "12" for word in ("T1w", "FLAIR")))
     assert [case.id for case in find_cases(tmp_path)] == ["sub-1_ses-1", "sub-1_ses-2"]

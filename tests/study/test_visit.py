@@ -79,7 +79,7 @@ def test_a_date_whose_day_nobody_can_tell_is_a_visit(name: str) -> None:
         """visit1 Visit_2 V02 ses-01 session2 timepoint_3 Timepoint_1 tp1 t0 baseline Baseline bl followup FollowUp
     follow-up fu1 FU003d fu_3m month06 m06 M12 3m 12months week4 week-000-1 day1 year2 preop pre-op PreOp postop Post_OP
     post-RT
-    intraop intra-op post pre scan1 study2 exam1 MR1 2ndVisit visit_A visit2a postop_day2 relapse
+    intraop intra-op post pre scan1 study2 exam1 MR1 MRI_2019 2ndVisit visit_A visit2a postop_day2 relapse
     Verlauf Verlaufskontrolle_3 Kontrolle2 praeOP präOP prä-OP Nachsorge Besuch1 Monat3 Woche12 vorher
     suivi contrôle_1 visite2 préop mois6 seguimiento visita1 semana2 controllo mese3 dopo opvolging wizyta1
     术前 术后2 随访1 術前 術後"""

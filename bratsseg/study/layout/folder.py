@@ -12,6 +12,7 @@ from bratsseg.study.case import Problem
 from bratsseg.study.layout.draft import Draft, FileName, assemble, read_names, with_sidecars, without_variants
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import role_of
+from bratsseg.study.patient import identify
 from bratsseg.study.visit import is_sure_visit, looks_like_patient, read_visit, tells
 
 _SERIES = re.compile(
@@ -50,9 +51,15 @@ def _one(listing: Listing, folder: Path, named: list[FileName]) -> Draft:
 
 
 def _is_visit_beside_others(key: str, folder: Path) -> bool:
-    """True for a visit in a patient's folder; in a visit's own folder (``P1/2019-01-11/2019-01-11_flair``) it is it."""
+    """True for a stem that names a visit in its patient's folder, ``Miller/2019-01-11`` or ``Miller/Miller_preop``.
+
+    In the visit's own folder, ``P1/2019-01-11/2019-01-11_flair``, the stem says it once more.
+    """
     place = folder.resolve()
-    return is_sure_visit(key) and read_visit(place.name, place.parent.name) is None
+    if is_sure_visit(key):
+        return read_visit(place.name, place.parent.name) is None
+    owner = identify(key)
+    return owner.visit is not None and owner.patient == place.name
 
 
 def _is_loose(root: Path, key: str) -> bool:
