@@ -206,13 +206,20 @@ def _tell(summary: BatchSummary) -> None:
         typer.echo(f"  {status:<8}{summary.count(status):>6}")
     if by_hand := summary.kept_by_hand:
         typer.echo(f"  {len(by_hand)} kept: changed by hand, such as {by_hand[0].case}")
-    for old, new in summary.moves.moved.items():
-        typer.echo(f"  moved {old} to {new}: made from the same scans, not computed again")
-    for old, new in summary.moves.repeated.items():
-        typer.echo(f"  removed {old}: {new} has the result of the same scans")
-    for old, why in summary.moves.unclear.items():
-        typer.echo(f"  not moved {old}: {why}")
+    _tell_moves(summary)
     for status, code, number in summary.reasons():
         example = next(o for o in summary.outcomes if (o.status, o.code) == (status, code))
         typer.echo(f"  {number} {status}: {code}, such as {example.case}")
     typer.echo(f"results: {summary.out}  table: {summary.out / 'cases.csv'}")
+
+
+def _tell_moves(summary: BatchSummary) -> None:
+    """What became of results whose case is called otherwise now."""
+    computed = {outcome.case for outcome in summary.outcomes if outcome.fresh}
+    for old, new in summary.moves.moved.items():
+        why = "and computed again" if new in computed else "made from the same scans, not computed again"
+        typer.echo(f"  moved {old} to {new}: {why}")
+    for old, new in summary.moves.repeated.items():
+        typer.echo(f"  removed {old}: {new} has the result of the same scans")
+    for old, why in summary.moves.unclear.items():
+        typer.echo(f"  not moved {old}: {why}")

@@ -44,15 +44,18 @@ def moves(
     """Which results belong to cases that are called otherwise now.
 
     ``recorded`` are the results by id; ``found`` the inputs of the cases by today's id, with the hashes of those that
-    may be some result's. ``is_there`` says of an input file's name whether that file still is where it was: then a
-    result is moved only to the case that has this very file, and never to one that has a copy.
+    may be some result's. A result follows scans of equal bytes to an id that holds its own, or to any id when the case
+    has the very files. ``is_there`` says of an input file's name whether that file still is where it was: then a result
+    is moved only to the case that has this file, and never to one that has a copy.
     """
     claims: dict[str, list[str]] = defaultdict(list)
     unclear: dict[str, str] = {}
     for old, record in sorted(recorded.items()):
         if old in found and same_scans(record.inputs, found[old]):
             continue
-        new = [case for case, inputs in sorted(found.items()) if _follows(record.inputs, inputs, is_there)]
+        new = [
+            case for case, inputs in sorted(found.items()) if _follows((old, record.inputs), (case, inputs), is_there)
+        ]
         exact = [case for case in new if _files(record.inputs) == _files(found[case])]
         new = exact or new
         if len(new) == 1:
@@ -180,11 +183,29 @@ def same_scans(one: Inputs, other: Inputs) -> bool:
     return contents is not None and contents == _contents(other)
 
 
-def _follows(recorded: Inputs, found: Inputs, is_there: Callable[[str], bool]) -> bool:
-    """True when a result of ``recorded`` inputs may be that of a case with the inputs ``found``."""
-    if not same_scans(recorded, found):
+def _follows(recorded: tuple[str, Inputs], found: tuple[str, Inputs], is_there: Callable[[str], bool]) -> bool:
+    """True when a result may be that of a case, each given as id and inputs.
+
+    Equal bytes alone prove nothing: data sets hold the same scans under two patients.
+    """
+    (old, before), (new, now) = recorded, found
+    if not same_scans(before, now):
         return False
-    return not any(is_there(file) for file in _files(recorded) - _files(found))
+    if not _are_related(old, new):
+        return _states(before) == _states(now)
+    return not any(is_there(file) for file in _files(before) - _files(now))
+
+
+def _are_related(one: str, other: str) -> bool:
+    """True when one id is the other with more before or behind: 2019-01-11 and P1__2019-01-11."""
+    short, long = sorted((one, other), key=len)
+    before, behind = long.removesuffix(short), long.removeprefix(short)
+    return (before != long and not before[-1:].isalnum()) or (behind != long and not behind[:1].isalnum())
+
+
+def _states(inputs: Inputs) -> set[tuple[str, int | None, int | None]]:
+    """The very files: by name, size and time of the last change."""
+    return {(file.file, file.size, file.mtime_ns) for file in inputs.values()}
 
 
 def _files(inputs: Inputs) -> set[str]:

@@ -43,6 +43,13 @@ def test_any_results_follow_their_scans_and_no_two_meet(scans: set[int], data: s
     assert told == Moves({old: f"new{each.inputs['flair'].sha256}" for old, each in sorted(recorded.items())})
 
 
+def test_equal_bytes_under_another_patient_prove_nothing() -> None:
+    recorded = records(record("P1__2019", "1", "2019/flair.nii"))
+    copy = {"flair": InputFile(file="2019/flair.nii", sha256="1", mtime_ns=5)}
+    assert moves(recorded, {"P2__2019": copy}) == Moves()
+    assert moves(recorded, {"a__P1__2019": copy}).moved == {"P1__2019": "a__P1__2019"}
+
+
 def test_a_result_under_its_own_id_stays() -> None:
     assert moves(records(record("a", "1")), {"a": inputs("1"), "b": inputs("2")}) == Moves()
 
@@ -57,19 +64,19 @@ def test_another_case_may_have_the_old_id() -> None:
 
 
 def test_two_cases_of_the_same_scans_are_told_and_nothing_moves() -> None:
-    told = moves(records(record("a", "1", "gone.nii")), {"b": inputs("1", "b.nii"), "c": inputs("1", "c.nii")})
-    assert told == Moves(unclear={"a": "b and c have the scans it was made from"})
+    told = moves(records(record("a", "1", "gone.nii")), {"b_a": inputs("1", "b.nii"), "c_a": inputs("1", "c.nii")})
+    assert told == Moves(unclear={"a": "b_a and c_a have the scans it was made from"})
 
 
 def test_of_two_copies_the_case_with_the_very_file_gets_the_result() -> None:
-    told = moves(records(record("a", "1", "b.nii")), {"b": inputs("1", "b.nii"), "c": inputs("1", "c.nii")})
-    assert told.moved == {"a": "b"}
+    told = moves(records(record("a", "1", "b.nii")), {"b_a": inputs("1", "b.nii"), "c_a": inputs("1", "c.nii")})
+    assert told.moved == {"a": "b_a"}
 
 
 def test_a_copy_gets_no_result_while_the_original_is_there() -> None:
-    recorded, found = records(record("a", "1", "a.nii")), {"copy": inputs("1", "copy.nii")}
+    recorded, found = records(record("a", "1", "a.nii")), {"copy-a": inputs("1", "copy.nii")}
     assert moves(recorded, found, lambda file: file == "a.nii") == Moves()
-    assert moves(recorded, found).moved == {"a": "copy"}
+    assert moves(recorded, found).moved == {"a": "copy-a"}
 
 
 def test_two_results_of_one_case_are_told_and_stay() -> None:
@@ -192,6 +199,17 @@ def test_one_patients_folder_alone_finds_its_results(tmp_path: Path) -> None:
     assert "2 cases (2 finished before)" in segment(studies / "P1", out).out
     assert "1 case (1 finished before)" in segment(studies / "P1" / "2019-01-11", out).out
     assert rows(out) == ["P1__2019-01-11", "P1__2020-01-11"]
+
+
+def test_two_patients_of_the_same_scans_keep_a_result_each(tmp_path: Path) -> None:
+    studies, out = clinic(tmp_path / "clinic"), tmp_path / "out"
+    shutil.copytree(studies / "P1", studies / "P2")
+    assert segment(studies / "P1", out).code == segment(studies / "P2", out).code == segment(studies, out).code == 0
+    assert "2 cases (2 finished before)" in segment(studies / "P1", out).out
+    everyone = ["P1__2019-01-11", "P1__2020-01-11", "P2__2019-01-11", "P2__2020-01-11"]
+    assert rows(out) == everyone
+    assert "4 cases (4 finished before)" in segment(studies, out).out
+    assert rows(out) == everyone
 
 
 def test_a_repeated_result_goes_and_one_with_a_persons_work_stays(tmp_path: Path) -> None:
