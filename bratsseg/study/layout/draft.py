@@ -12,7 +12,8 @@ from pathlib import Path
 from bratsseg.errors import LabelError, ModalityAmbiguous
 from bratsseg.study.case import Problem, VolumeSource
 from bratsseg.study.layout.roles import Role, is_variant, key_of, role_of, says_something, shared_start, stem_of
-from bratsseg.study.modality import Modality, candidates, candidates_from_sidecar
+from bratsseg.study.modality import Modality, candidates
+from bratsseg.study.sidecar import witness_of
 
 _SEPARATOR = re.compile(r"[\W_]+")
 _BRATS2013 = re.compile(r"OTMultiClass|VSD\..*\.OT(\.|$)", re.IGNORECASE)
@@ -129,10 +130,7 @@ def with_sidecars(files: Sequence[FileName]) -> list[FileName]:
     """Ask sidecars about scans whose names say nothing or do not decide, and about two that claim one modality."""
     asked = [_with_sidecar(file) if file.role is None and len(file.claims) != 1 else file for file in files]
     times = Counter(file.claims for file in asked if file.is_scan)
-    return [
-        replace(file, claims=_sidecar_claims(file.path) or file.claims) if times[file.claims] > 1 else file
-        for file in asked
-    ]
+    return [_with_sidecar(file) if times[file.claims] > 1 else file for file in asked]
 
 
 def without_variants(files: Sequence[FileName]) -> list[FileName]:
@@ -159,7 +157,7 @@ def _sidecar_claims(path: Path) -> frozenset[Modality]:
         facts = json.loads(sidecar.read_bytes())
     except (OSError, ValueError, RecursionError):
         return frozenset()
-    return frozenset(candidates_from_sidecar(facts)) if isinstance(facts, dict) else frozenset()
+    return witness_of(facts).claims if isinstance(facts, dict) else frozenset()
 
 
 def _only(files: Iterable[FileName], role: Role) -> tuple[Path | None, tuple[Problem, ...]]:
