@@ -85,7 +85,7 @@ def _claims(tokens: Sequence[Token], contrast: frozenset[str]) -> set[Modality]:
     claimed = _weighting(senses)
     if Sense.T1 in senses or (not claimed and Sense.T1_SEQUENCE in senses):
         return claimed | _t1(contrast)
-    alone = not claimed and Sense.ELSEWHERE not in senses and speaks_of_agent(tokens)
+    alone = not claimed and not {Sense.ELSEWHERE, Sense.BODY}.intersection(senses) and speaks_of_agent(tokens)
     return {Modality.T1C} if alone and contrast == {GIVEN} else claimed
 
 

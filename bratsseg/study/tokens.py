@@ -9,13 +9,15 @@ from functools import lru_cache
 
 from bratsseg.study.words import CJK, Sense, fold, lexicon, longest_phrase, table
 
-CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z])(?=T[12])")
 _SCRIPTS = re.compile(r"(?<=[぀-鿿])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?=[぀-鿿])")
 _ENTITY = re.compile(r"(?:^|(?<=_))space-[^_]*", re.IGNORECASE)  # BIDS: what it was resampled to
 
 # Signs, as words of their own.
 _AGENTS = r"(?:c|ce|cm|gd|gad\w*|k|km|mdc|sk|contrast\w*|kontrast\w*)"
 _SIGNS = (
+    (re.compile(r"(?:^|(?<=_))sub-(?=[^\W_])", re.IGNORECASE), ""),  # BIDS: the subject, no subtraction
+    (re.compile(r":"), "_colon_"),
     (re.compile(r"(?<=t2)(w?)[\W_]*\*", re.IGNORECASE), r"\1_star_"),
     (re.compile(r"±|\+\s*/?\s*-(?=\W|_|$|[cgk])", re.IGNORECASE), "_plusminus_"),
     (re.compile(r"(?<![a-z])w\s*/\s*o(?![a-z])", re.IGNORECASE), "_without_"),
@@ -36,9 +38,12 @@ _TOWARDS = (
     re.compile(rf"(?<![a-z])(?:(?:co)?reg(?:istered)?_?|warped_?|aligned_?|resampled_?)?(?:to|on)_?{_SCAN}"),
     re.compile(rf"(?<![a-z])in_?{_SCAN}_space"),
 )
-_SIGN_WORDS = frozenset({"plusend", "plusminus", "dash", "?"})
+_INITIALS = re.compile(r"(?!c?t[12]|fla|flr|mpr|tfe|tfl)[a-z]{2,3}\d+")
+_SIGN_WORDS = frozenset({"plusend", "plusminus", "dash", "colon", "?"})
 _WEIGHTED = frozenset({Sense.T1, Sense.T1_SEQUENCE, Sense.T2, Sense.FLAIR})
 _SUFFIXES = {"c": Sense.AGENT, "k": Sense.AGENT, "n": Sense.NATIVE}  # t1c, t1k, t1n
+_BEFORE_SUFFIX = frozenset({Sense.T1, Sense.T1_SEQUENCE})
+_GOVERNING = frozenset({Sense.AFTER, Sense.BEFORE, Sense.WITHOUT})
 _SPEAKING = frozenset({Sense.AGENT, Sense.ENHANCED, Sense.NATIVE})
 _STEM_LETTERS = 6  # a word this long is recognised within a longer one that is not known
 _INFLECTION = 2  # letters that may follow it; more may turn its sense: kontrastfrei
@@ -58,13 +63,18 @@ class Token:
 
 def words(name: str) -> list[str]:
     """The lower-case words of a file stem or folder name, split on non-alphanumerics, camel case and scripts."""
-    return [
-        word.lower()
-        for part in re.split(r"[\W_]+", fold(name))
-        for piece in _SCRIPTS.split(part)
-        for word in CAMEL.split(piece)
-        if word
-    ]
+    parts = [piece for part in re.split(r"[\W_]+", fold(name)) for piece in _SCRIPTS.split(part)]
+    return [word.lower() for part in parts for word in _humps(part) if word]
+
+
+def _humps(part: str) -> list[str]:
+    """``T1Post`` → ``T1 Post``, but not ``MPRAGEadni``, of which the whole says more than its humps."""
+    humps = CAMEL.split(part)
+    if len(humps) == 1 or _unknown([p for hump in humps for p in split_glued(hump.lower())]) <= _unknown(
+        split_glued(part.lower())
+    ):
+        return humps
+    return [part]
 
 
 def tokens_of(name: str, silent: Collection[str] = ()) -> list[Token]:
@@ -75,8 +85,19 @@ def tokens_of(name: str, silent: Collection[str] = ()) -> list[Token]:
     joined = "_".join(word for word in words(text) if word not in silent)
     for phrase in _TOWARDS:
         joined = phrase.sub(lambda match: f"{match.groupdict().get('self') or ''}_", joined)
-    pieces = [piece for word in joined.split("_") if word for piece in split_glued(word)]
+    pieces: list[str] = []
+    for word in filter(None, joined.split("_")):
+        if _INITIALS.fullmatch(word) and not any(_weighs(piece) or piece in ("t1", "t2") for piece in pieces):
+            pieces.append(word)  # KM12_t1 is a patient, T1_Gd2 a second scan with contrast
+            continue
+        signed = bool(pieces) and pieces[-1] == "plus" and word[0] == "c" and not _unknown(split_glued(word[1:]))
+        pieces += ("c", *split_glued(word[1:])) if signed and word not in lexicon() else split_glued(word)
     return _with_phrases(pieces)
+
+
+def _unknown(pieces: Sequence[str]) -> int:
+    """How many letters of the pieces no word of the table explains."""
+    return sum(len(piece) for piece in pieces if piece not in lexicon() and piece not in _SUFFIXES)
 
 
 @lru_cache(maxsize=4096)
@@ -103,7 +124,11 @@ def _pieces(word: str) -> tuple[str, ...] | None:
             if (held := best[end]) is None or now[0] < held[0]:
                 best[end] = now
     found = None if best[-1] is None else best[-1][1]
-    return ("ce", *found[1:]) if found and found[0] == "c" else found  # ct1
+    if not found or len(found) == 1:
+        return found
+    first = "ce" if found[0] == "c" else found[0]  # ct1
+    last = "ce" if found[-1] == "c" and lexicon()[found[-2]].sense in _GOVERNING else found[-1]  # postc
+    return (first, *found[1:-1], last)
 
 
 def _fits(before: tuple[str, ...], piece: str, rest: str) -> bool:
@@ -112,24 +137,32 @@ def _fits(before: tuple[str, ...], piece: str, rest: str) -> bool:
     if CJK.match(piece):
         return known is not None or len(piece) == 1
     if len(piece) == 1:
-        if before and piece in _SUFFIXES and not rest.isalpha():
-            return lexicon()[before[-1]].sense in {Sense.T1, Sense.T1_SEQUENCE} if before[-1] in lexicon() else False
+        if before and piece in _SUFFIXES and not rest.isalpha() and before[-1] in lexicon():
+            sense = lexicon()[before[-1]].sense
+            return sense in _BEFORE_SUFFIX or (piece == "c" and sense in _GOVERNING)
         return not before and piece == "c" and rest.startswith("t1")
     return known is not None and known.sense is not Sense.FILLER
 
 
 def _started(word: str) -> tuple[str, ...]:
     """A word that is known in part: what is known, after ``DOUBT`` where the unknown part may turn its sense."""
-    if match := re.match(r"(t[12]w?)(?!\d)(.+)", word):
-        return (match[1], match[2])
+    if match := re.match(r"(t[12])(\d+mm\w*)|(t[12]w?)(?!\d)(.+)", word):
+        return tuple(piece for piece in match.groups() if piece)
     if "flair" in word:
         return ("flair",)
+    for end in range(len(word) - 1, 3, -1):  # axspgrast: the longest start that says which weighting
+        if (found := _pieces(word[:end])) and any(_weighs(piece) for piece in found):
+            return (*found, word[end:])
     inside = max((stem for stem in _stems() if stem in word), key=len, default="")
     if not inside:
         return (word,)
     start, _, end = word.partition(inside)
     bent = bool(start.strip("0123456789")) or len(end.strip("0123456789")) > _INFLECTION
     return (DOUBT, inside) if bent and lexicon()[inside].sense in _SPEAKING else (inside,)
+
+
+def _weighs(piece: str) -> bool:
+    return piece in lexicon() and lexicon()[piece].sense in _WEIGHTED and len(piece) > 2
 
 
 @lru_cache(maxsize=1)
@@ -159,7 +192,7 @@ def _with_phrases(pieces: Sequence[str]) -> list[Token]:
 def _token(text: str, before: Token | None) -> Token:
     """A piece that is not in the table: a sign, the letter of t1c, a number, or unknown."""
     if text in _SIGN_WORDS:
-        return Token(text, Sense.UNKNOWN)
+        return Token(text, Sense.TECHNIQUE if text == "colon" else Sense.UNKNOWN)
     if before is not None and before.sense in {Sense.T1, Sense.T1_SEQUENCE} and text in _SUFFIXES:
         return Token(text, _SUFFIXES[text])
     return Token(text, Sense.NUMBER if any(sign.isdigit() for sign in text) else Sense.UNKNOWN)
