@@ -19,6 +19,8 @@ _DENIES = {Sense.WITHOUT, Sense.WEAK_WITHOUT, Sense.BEFORE, Sense.WEAK_BEFORE}
 _AFFIRMS = {Sense.WITH, Sense.WEAK_WITH, Sense.AFTER, Sense.WEAK_AFTER}
 _TIMES = {Sense.BEFORE, Sense.WEAK_BEFORE, Sense.AFTER, Sense.WEAK_AFTER}
 _CHOOSES = {Sense.WITH, Sense.WEAK_WITH, Sense.WITHOUT, Sense.WEAK_WITHOUT}
+ABOUT_CONTRAST = frozenset({*_AGENTS, *_DENIES, *_AFFIRMS, Sense.NATIVE, Sense.AND, Sense.FILLER})
+"""The senses of words that speak of contrast, and of those that join them."""
 _T1 = {Sense.T1, Sense.T1_SEQUENCE}
 _LETTERS = {"c", "k"}  # contrast, but only beside a sign: C+, w/o C
 
@@ -45,11 +47,9 @@ def _with_letters(tokens: Sequence[Token]) -> list[Token]:
     """Letters and signs that stand for contrast as what they stand for."""
     told: list[Token] = []
     for at, token in enumerate(tokens):
-        before, after = tokens[at - 1] if at else None, tokens[at + 1] if at + 1 < len(tokens) else None
-        beside = [other for other in (before, after) if other is not None]
-        if token.text in _LETTERS and any(_calls(other) for other in beside):
-            token = Token(token.text, Sense.AGENT)
-        told.append(token)
+        beside = (*tokens[max(at - 1, 0) : at], *tokens[at + 1 : at + 2])
+        called = token.text in _LETTERS and any(_calls(other) for other in beside)
+        told.append(Token(token.text, Sense.AGENT) if called else token)
     return told
 
 
@@ -62,16 +62,18 @@ def _without_visits(tokens: Sequence[Token]) -> list[Token]:
     left = [token for token in tokens if token.sense is not Sense.FILLER]
     kept: list[Token] = []
     while left:
-        first, second = left[0], left[1] if len(left) > 1 else None
-        if second is not None and first.sense in _TIMES and second.sense is Sense.EVENT:
-            del left[:2]
-        elif second is not None and first.sense is Sense.EVENT and second.sense in _TIMES and second.behind:
-            del left[:2]
-        elif second is not None and first.sense in _CHOOSES and second.sense in (Sense.FEATURE, Sense.EVENT):
+        if len(left) > 1 and _of_something_else(left[0], left[1]):
             del left[:2]
         else:
             kept.append(left.pop(0))
     return [token for token in kept if token.sense is not Sense.EVENT]
+
+
+def _of_something_else(first: Token, second: Token) -> bool:
+    """True for a visit (post op; in languages that say it so, 术后) and for a choice of technique (no fatsat)."""
+    visit = first.sense in _TIMES and second.sense is Sense.EVENT
+    behind = first.sense is Sense.EVENT and second.sense in _TIMES and second.behind
+    return visit or behind or (first.sense in _CHOOSES and second.sense in (Sense.FEATURE, Sense.EVENT))
 
 
 def _united(tokens: Sequence[Token]) -> list[Token]:
