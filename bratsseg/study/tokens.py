@@ -14,17 +14,19 @@ _SCRIPTS = re.compile(r"(?<=[぀-鿿])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?=[぀-�
 _ENTITY = re.compile(r"(?:^|(?<=_))space-[^_]*", re.IGNORECASE)  # BIDS: what it was resampled to
 
 # Signs, as words of their own.
-_AGENTS = r"(?:c|ce|cm|gd|gad\w*|k|km|mdc|sk|contrast\w*|kontrast\w*)"
+_AGENTS = r"(?:c|ce|cm|gd|gad\w*|k|km|mdc|sk|iv|inj|contrast\w*|kontrast\w*)"
 _SIGNS = (
     (re.compile(r"(?:^|(?<=_))sub-(?=[^\W_])", re.IGNORECASE), ""),  # BIDS: the subject, no subtraction
     (re.compile(r":"), "_colon_"),
     (re.compile(r"(?<=t2)(w?)[\W_]*\*", re.IGNORECASE), r"\1_star_"),
+    (re.compile(r"\s*\(\s*([+-])\s*\)"), r"\1 "),
+    (re.compile(r"(?<![a-z])w\s*[&+]?\s*wo(?![a-z])", re.IGNORECASE), "_w_wo_"),
     (re.compile(r"±|\+\s*/?\s*-(?=\W|_|$|[cgk])", re.IGNORECASE), "_plusminus_"),
     (re.compile(r"(?<![a-z])w\s*/\s*o(?![a-z])", re.IGNORECASE), "_without_"),
     (re.compile(r"(?<![a-z])w/\s*", re.IGNORECASE), "_w_"),
     (re.compile(r"(?<![a-z0-9])c/\s*(?=[a-z])", re.IGNORECASE), "_con_"),
     (re.compile(r"(?<![a-z0-9])s/\s*(?=[a-z])", re.IGNORECASE), "_sin_"),
-    (re.compile(r"(?<=[^\W_])\+(?=$|[\s_).\]-])"), "_plusend_"),
+    (re.compile(r"(?<=[^\W_])\+(?=$|[\s_).\]-])|\+(?=[\s_]*$)"), "_plusend_"),
     (re.compile(r"\+"), "_plus_"),
     (re.compile(rf"(?<![a-z])({_AGENTS})\s?-(?=$|[\s_)\]])", re.IGNORECASE), r"_\1_minus_"),
     (re.compile(rf"(^|[\s_(\[])-(?={_AGENTS}(?![a-z]))", re.IGNORECASE), r"\1_minus_"),
@@ -150,6 +152,8 @@ def _started(word: str) -> tuple[str, ...]:
         return tuple(piece for piece in match.groups() if piece)
     if "flair" in word:
         return ("flair",)
+    if re.match(r"gado[a-z]{3}", word):  # agents yet to come, and declined: po gadolinie
+        return ("gadolinium",)
     for end in range(len(word) - 1, 3, -1):  # axspgrast: the longest start that says which weighting
         if (found := _pieces(word[:end])) and any(_weighs(piece) for piece in found):
             return (*found, word[end:])
