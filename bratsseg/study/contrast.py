@@ -19,6 +19,8 @@ _DENIES = {Sense.WITHOUT, Sense.WEAK_WITHOUT, Sense.BEFORE, Sense.WEAK_BEFORE}
 _AFFIRMS = {Sense.WITH, Sense.WEAK_WITH, Sense.AFTER, Sense.WEAK_AFTER}
 _TIMES = {Sense.BEFORE, Sense.WEAK_BEFORE, Sense.AFTER, Sense.WEAK_AFTER}
 _CHOOSES = {Sense.WITH, Sense.WEAK_WITH, Sense.WITHOUT, Sense.WEAK_WITHOUT}
+GOVERNING = frozenset({*_DENIES, *_AFFIRMS})
+"""The senses of words that affirm or deny the agent beside them."""
 ABOUT_CONTRAST = frozenset({*_AGENTS, *_DENIES, *_AFFIRMS, Sense.NATIVE, Sense.AND, Sense.FILLER})
 """The senses of words that speak of contrast, and of those that join them."""
 _T1 = {Sense.T1, Sense.T1_SEQUENCE}

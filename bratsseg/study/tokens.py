@@ -40,13 +40,13 @@ _TOWARDS = (
     re.compile(rf"(?<![a-z])(?:(?:co)?reg(?:istered)?_?|warped_?|aligned_?|resampled_?)?(?:to|on)_?{_SCAN}"),
     re.compile(rf"(?<![a-z])in_?{_SCAN}_space"),
 )
-_INITIALS = re.compile(r"(?!c?t[12]|fla|flr|mpr|tfe|tfl)[a-z]{2,3}\d+")
 _SIGN_WORDS = frozenset({"plusend", "plusminus", "dash", "colon", "?"})
 _WEIGHTED = frozenset({Sense.T1, Sense.T1_SEQUENCE, Sense.T2, Sense.FLAIR})
 _SUFFIXES = {"c": Sense.AGENT, "k": Sense.AGENT, "n": Sense.NATIVE}  # t1c, t1k, t1n
 _BEFORE_SUFFIX = frozenset({Sense.T1, Sense.T1_SEQUENCE})
 _GOVERNING = frozenset({Sense.AFTER, Sense.BEFORE, Sense.WITHOUT})
 _SPEAKING = frozenset({Sense.AGENT, Sense.ENHANCED, Sense.NATIVE})
+_PLAIN_LETTERS = 4
 _STEM_LETTERS = 6  # a word this long is recognised within a longer one that is not known
 _INFLECTION = 2  # letters that may follow it; more may turn its sense: kontrastfrei
 _NEW_SIGN = 5
@@ -84,17 +84,40 @@ def tokens_of(name: str, silent: Collection[str] = ()) -> list[Token]:
     text = _ENTITY.sub("", fold(name))
     for sign, word in _SIGNS:
         text = sign.sub(word, text)
-    joined = "_".join(word for word in words(text) if word not in silent)
+    runs = [run for run in re.split(r"[\W_]+", text) if run]
+    numbered = _patient_numbers(runs)
+    joined = "_".join(
+        word for run in runs for word in ([run.lower()] if run in numbered else words(run)) if word not in silent
+    )
     for phrase in _TOWARDS:
         joined = phrase.sub(lambda match: f"{match.groupdict().get('self') or ''}_", joined)
     pieces: list[str] = []
+    opaque = {run.lower() for run in numbered}
     for word in filter(None, joined.split("_")):
-        if _INITIALS.fullmatch(word) and not any(_weighs(piece) or piece in ("t1", "t2") for piece in pieces):
-            pieces.append(word)  # KM12_t1 is a patient, T1_Gd2 a second scan with contrast
+        if word in opaque:
+            pieces.append(word)
             continue
         signed = bool(pieces) and pieces[-1] == "plus" and word[0] == "c" and not _unknown(split_glued(word[1:]))
         pieces += ("c", *split_glued(word[1:])) if signed and word not in lexicon() else split_glued(word)
     return _with_phrases(pieces)
+
+
+def _patient_numbers(runs: Sequence[str]) -> set[str]:
+    """Runs of letters and digits before any weighting: ``KM12_t1`` is a patient, ``T1_Gd2`` a second scan with Gd.
+
+    What a longer word of the table explains wholly is none: ``post2_t1``, ``nachKM1_t1``.
+    """
+    found = set()
+    for run in runs:
+        word = run.lower()
+        pieces = [piece for hump in _humps(run) for piece in split_glued(hump.lower())]
+        if any(_weighs(piece) for piece in (*pieces, *split_glued(word))):
+            break
+        mixed = any(sign.isdigit() for sign in word) and any(sign.isalpha() for sign in word)
+        explained = not _unknown(pieces) and any(len(piece) >= _PLAIN_LETTERS for piece in pieces)
+        if mixed and word not in lexicon() and not explained:
+            found.add(run)
+    return found
 
 
 def _unknown(pieces: Sequence[str]) -> int:
@@ -112,6 +135,12 @@ def split_glued(word: str) -> tuple[str, ...]:
         if len(whole) > 1 and (whole[-1:].isalpha() or whole == word) and (found := _pieces(whole)):
             return found
     return _started(word)
+
+
+def senses_of(word: str) -> frozenset[Sense]:
+    """The senses of the pieces of a word, ``UNKNOWN`` for those that are not in the table."""
+    known = [lexicon().get(piece) for piece in split_glued(word)]
+    return frozenset(Sense.UNKNOWN if piece is None else piece.sense for piece in known)
 
 
 def _pieces(word: str) -> tuple[str, ...] | None:
@@ -155,7 +184,7 @@ def _started(word: str) -> tuple[str, ...]:
     if re.match(r"gado[a-z]{3}", word):  # agents yet to come, and declined: po gadolinie
         return ("gadolinium",)
     for end in range(len(word) - 1, 3, -1):  # axspgrast: the longest start that says which weighting
-        if (found := _pieces(word[:end])) and any(_weighs(piece) for piece in found):
+        if (found := _pieces(word[:end])) and any(_weighs(piece) and len(piece) > 2 for piece in found):
             return (*found, word[end:])
     inside = max((stem for stem in _stems() if stem in word), key=len, default="")
     if not inside:
@@ -166,7 +195,7 @@ def _started(word: str) -> tuple[str, ...]:
 
 
 def _weighs(piece: str) -> bool:
-    return piece in lexicon() and lexicon()[piece].sense in _WEIGHTED and len(piece) > 2
+    return piece in lexicon() and lexicon()[piece].sense in _WEIGHTED
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from bratsseg.study.layout.roles import Role, key_of, role_of
 from bratsseg.study.modality import Modality, candidates, modality_of
-from bratsseg.study.sidecar import witness_of
 
 FLAIR, T1N, T1C, T2W = Modality
 
@@ -104,28 +103,6 @@ def test_any_text_can_be_asked_about(name: str) -> None:
 @given(st.sampled_from(["patient", "BraTS2021", "x7", "Müller"]), st.integers(0, 9999), st.sampled_from(list(NAMES)))
 def test_a_case_id_before_the_words_changes_nothing(word: str, number: int, name: str) -> None:
     assert candidates(f"{word}_{number:05d}_{name}") == candidates(name)
-
-
-@pytest.mark.parametrize(
-    ("facts", "expected"),
-    [
-        ({"EchoTime": 0.09, "InversionTime": 2.5}, {FLAIR}),
-        ({"EchoTime": 100, "InversionTime": 2500}, {FLAIR}),
-        ({"EchoTime": 0.09}, {T2W, FLAIR}),
-        ({"EchoTime": 0.09, "ScanningSequence": "SE"}, {T2W}),
-        ({"EchoTime": 0.003, "InversionTime": 0.9}, {T1N, T1C}),
-        ({"EchoTime": 0.003, "ContrastBolusAgent": ""}, {T1N, T1C}),
-        ({"SeriesDescription": "ADC", "EchoTime": 0.09}, set()),
-        ({"SeriesDescription": "t1_mpr_sag"}, {T1N}),
-        ({"EchoTime": 0.003, "ContrastBolusAgent": "Gadovist"}, {T1C}),
-        ({"EchoTime": 0.003, "ContrastBolusAgent": "none"}, {T1N}),
-        ({"SeriesDescription": "t1_mpr_sag", "ContrastBolusAgent": "Dotarem"}, {T1C}),
-        ({"EchoTime": "?"}, set()),
-        ({}, set()),
-    ],
-)
-def test_a_sidecar_is_a_witness(facts: dict[str, object], expected: set[Modality]) -> None:
-    assert set(witness_of(facts).claims) == expected
 
 
 @pytest.mark.parametrize(

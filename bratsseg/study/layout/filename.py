@@ -7,8 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bratsseg.study.contrast import ABOUT_CONTRAST, GOVERNING
 from bratsseg.study.layout.roles import Role, key_of, role_of, says_something, shared_start, stem_of
 from bratsseg.study.modality import Modality, NameReading, candidates, read_name, words
+from bratsseg.study.tokens import senses_of
 from bratsseg.study.words import Sense, lexicon
 
 _NOTHING = frozenset[str]()
@@ -58,8 +60,9 @@ def read_names(files: Sequence[Path], hint: str | None = None) -> list[FileName]
     initials = _initials(files, rests)
     named = []
     for path, stem, rest in zip(files, stems, rests, strict=True):
-        silent = shared | initials.get(path, _NOTHING)
-        role, said, key = role_of(rest), read_name(rest, silent), (stem[:cut] + key_of(rest, silent)).rstrip(" _-.")
+        owned = initials.get(path, _NOTHING)
+        silent = shared | owned
+        role, said, key = role_of(rest), read_name(rest, silent), (stem[:cut] + key_of(rest, owned)).rstrip(" _-.")
         if hint is not None and role is None and not said.claims:
             role, said, key = role_of(hint), read_name(hint), stem
         elif hint is not None and role is None and said.claims <= _T1 and candidates(hint) & _T1:
@@ -79,14 +82,19 @@ def _patient_words(stems: Sequence[str]) -> int:
 
 
 def _shared_words(stems: Sequence[str]) -> frozenset[str]:
-    """Words that stand in the name of every scan, a T1 and others: ``KM`` of flair_KM, t1_KM and t2_KM says nothing."""
+    """Words about contrast in the name of every scan, a T1 and others: ``KM`` of flair_KM and t1_KM says nothing.
+
+    Where other words govern them, as in "con contraste" and "senza contraste", they stay.
+    """
     scans = [stem for stem in stems if role_of(stem) is None and candidates(stem)]
     if len(scans) < 2:
         return _NOTHING
-    shared = frozenset[str](set.intersection(*(set(words(stem)) for stem in scans)))
-    left = {frozenset(candidates(stem, shared)) for stem in scans} if shared else set()
-    mixed = any(claims & _T1 for claims in left) and any(claims - _T1 for claims in left)
-    return shared if mixed and frozenset() not in left else _NOTHING
+    found = [set(words(stem)) for stem in scans]
+    shared = frozenset(word for word in set.intersection(*found) if senses_of(word) & ABOUT_CONTRAST)
+    governed = any(senses_of(word) & GOVERNING for word in set.union(*found) - shared)
+    claims = {frozenset(candidates(stem, shared)) for stem in scans} if shared and not governed else set()
+    mixed = any(claim & _T1 for claim in claims) and any(claim - _T1 for claim in claims)
+    return shared if mixed and frozenset() not in claims else _NOTHING
 
 
 def _initials(files: Sequence[Path], stems: Sequence[str]) -> Mapping[Path, frozenset[str]]:
@@ -101,7 +109,8 @@ def _initials(files: Sequence[Path], stems: Sequence[str]) -> Mapping[Path, froz
     told: dict[Path, frozenset[str]] = {}
     for first, group in groups.items():
         for path, stem in group:
-            owned = _short_agents({*words(path.parent.name), *words(path.parent.parent.name)})
+            homes = [place.name for place in (path.parent, path.parent.parent) if not says_something(place.name)]
+            owned = _short_agents([word for home in homes for word in words(home)])
             if _short_agents({first}) and (_several(group) or _numbered(stem) or _beside(stem, first, stems)):
                 owned |= {first}
             told[path] = frozenset(owned)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from bratsseg.study.contrast import ABOUT_CONTRAST
 from bratsseg.study.modality import candidates, read_name, words
-from bratsseg.study.tokens import split_glued
-from bratsseg.study.words import lexicon
+from bratsseg.study.tokens import senses_of
 
 SUFFIXES = (".nii.gz", ".hdr.gz", ".nii", ".hdr", ".mha", ".mhd", ".nrrd")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -46,6 +45,7 @@ _BESIDE = (
 )
 _TRAILING = re.compile(rf"(?:[\W_]+|^){_BESIDE}$", re.IGNORECASE)
 _LEADING = re.compile(rf"^{_BESIDE}(?:[\W_]+|$)", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+")
 _LAST = re.compile(r"(?:[\W_]+|^)[^\W_]+[\W_]*$")
 _FIRST = re.compile(r"^[\W_]*[^\W_]+(?:[\W_]+|$)")
 _SEPARATOR = re.compile(r"[\W_]+")
@@ -82,13 +82,13 @@ def key_of(stem: str, silent: Collection[str] = ()) -> str:
     contrast are no part of it, but ``silent`` ones: they are a patient's.
     """
     contrast = _contrast_words(stem, silent)
-    parts = [match.span() for match in re.finditer(r"[^\W_]+", stem)]
+    parts = [match.span() for match in _WORD.finditer(stem)]
     before = ""
     for _, end in parts:
         if says_something(stem[:end]):
             break
         before = stem[:end]
-    while before and (_TRAILING.search(before) or contrast.intersection(words(before)[-1:])):
+    while before and (_TRAILING.search(before) or _only_of(_WORD.findall(before)[-1:], contrast)):
         before = _LAST.sub("", before)
     if before:
         return before
@@ -97,21 +97,22 @@ def key_of(stem: str, silent: Collection[str] = ()) -> str:
         if says_something(stem[start:]):
             break
         after = stem[start:]
-    while after and (_LEADING.search(after) or contrast.intersection(words(after)[:1])):
+    while after and (_LEADING.search(after) or _only_of(_WORD.findall(after)[:1], contrast)):
         after = _FIRST.sub("", after)
     return after
+
+
+def _only_of(runs: Sequence[str], contrast: set[str]) -> bool:
+    """True when a run of letters is wholly words about contrast; ``PatKM`` and ``KM12`` are patients."""
+    found = [word for run in runs for word in words(run)]
+    return bool(found) and contrast.issuperset(found) and not any(sign.isdigit() for run in runs for sign in run)
 
 
 def _contrast_words(stem: str, silent: Collection[str]) -> set[str]:
     """The words by which a name speaks of contrast; none when it does not."""
     if not read_name(stem, silent).contrast:
         return set()
-    found = {word for word in words(stem) if word not in silent}
-    return {
-        word
-        for word in found
-        if all(piece in lexicon() and lexicon()[piece].sense in ABOUT_CONTRAST for piece in split_glued(word))
-    }
+    return {word for word in words(stem) if word not in silent and senses_of(word) <= ABOUT_CONTRAST}
 
 
 def says_something(stem: str) -> bool:
