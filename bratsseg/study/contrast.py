@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bratsseg.study.tokens import DOUBT, Token
+from bratsseg.study.glued import DOUBT
+from bratsseg.study.tokens import Token
 from bratsseg.study.words import Sense
 
 GIVEN, NOT_GIVEN = "with contrast", "without contrast"
@@ -140,24 +141,33 @@ def _left_over(items: Sequence[_Item]) -> set[str]:
             said.add(GIVEN)
         elif item.sense in (Sense.NATIVE, Sense.BEFORE):
             said.add(NOT_GIVEN)
-        elif item.text == "plusminus" and _t1_beside(items, at):
+        elif _is_doubtful(item, items, at):
             said.add(DOUBT)
         elif item.text == "plusend" and at and _is_t1(items[at - 1]) and not _weighted(rest):
             said.add(GIVEN)
-        elif item.sense in _CHOOSES and ((rest and isinstance(rest[0], str)) or _opens_end(item, rest)):
+        elif item.sense in _CHOOSES and ((rest and isinstance(rest[0], str)) or _ends_t1(items[:at], item, rest)):
             said.add(GIVEN if item.sense in _AFFIRMS else NOT_GIVEN)
     return said
 
 
+def _is_doubtful(item: Token, items: Sequence[_Item], at: int) -> bool:
+    """True for the sign of T1±, and for T1 iv, which may mean with or before it."""
+    if item.text == "plusminus":
+        return _t1_beside(items, at)
+    return item.sense is Sense.WEAK_AGENT and at > 0 and _is_t1(items[at - 1])
+
+
 def _joins(item: _Item) -> bool:
-    return isinstance(item, Token) and item.sense is Sense.AND
+    return isinstance(item, Token) and (item.sense is Sense.AND or item.text in ("plus", "plusend"))
 
 
-def _opens_end(item: Token, rest: Sequence[_Item]) -> bool:
-    """True for a strong "ohne" with nothing unknown behind it: T1_ohne, T1 without ax."""
-    plain = {Sense.NUMBER, Sense.PLANE, Sense.TECHNIQUE, Sense.BODY, Sense.VERSION, *_T1}
+def _ends_t1(before: Sequence[_Item], item: Token, rest: Sequence[_Item]) -> bool:
+    """True for a strong "ohne" behind a T1 with nothing unknown behind it: T1_ohne, T1 without ax."""
+    plain = {Sense.NUMBER, Sense.PLANE, Sense.TECHNIQUE, Sense.BODY, Sense.VERSION}
     strong = item.sense in (Sense.WITH, Sense.WITHOUT) and item.text != "plus"
-    return strong and all(isinstance(other, Token) and other.sense in plain for other in rest)
+    return (
+        strong and any(map(_is_t1, before)) and all(isinstance(other, Token) and other.sense in plain for other in rest)
+    )
 
 
 def _is_t1(item: _Item) -> bool:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from bratsseg.study.contrast import GIVEN, NOT_GIVEN, said_of_contrast, speaks_of_agent
-from bratsseg.study.tokens import Token, tokens_of, words
+from bratsseg.study.glued import words
+from bratsseg.study.tokens import Token, tokens_of
 from bratsseg.study.words import Sense
 
 __all__ = ["Modality", "NameReading", "candidates", "modality_of", "read_name", "words"]
@@ -60,6 +62,11 @@ _WEAK = {Sense.WEAK_AGENT, Sense.WEAK_WITH, Sense.WEAK_WITHOUT, Sense.WEAK_BEFOR
 
 def read_name(name: str, silent: Collection[str] = ()) -> NameReading:
     """What a file stem or a description says; ``silent`` words of it say nothing, such as a patient's initials."""
+    return _read(name, frozenset(silent))
+
+
+@lru_cache(maxsize=1 << 15)  # a folder's names are asked again and again, part by part
+def _read(name: str, silent: frozenset[str]) -> NameReading:
     tokens = tokens_of(name, silent)
     contrast = said_of_contrast(tokens)
     unknown = tuple(

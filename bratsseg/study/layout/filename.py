@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bratsseg.study.contrast import ABOUT_CONTRAST, GOVERNING
+from bratsseg.study.glued import senses_of
 from bratsseg.study.layout.roles import Role, key_of, role_of, says_something, shared_start, stem_of
 from bratsseg.study.modality import Modality, NameReading, candidates, read_name, words
-from bratsseg.study.tokens import senses_of
 from bratsseg.study.words import Sense, lexicon
 
 _NOTHING = frozenset[str]()
@@ -100,21 +100,28 @@ def _shared_words(stems: Sequence[str]) -> frozenset[str]:
 def _initials(files: Sequence[Path], stems: Sequence[str]) -> Mapping[Path, frozenset[str]]:
     """Short words for contrast that are a patient's initials: the folder's name, or the start of many names.
 
-    ``KM_t1`` is a patient's beside ``AB_t1``, beside ``KM_flair``, as ``KM_001_t1``, and in a folder ``KM``.
+    ``KM_t1`` is a patient's beside ``AB_t1``, beside ``KM_flair``, as ``KM_001_t1``, and in a folder ``KM``; so is
+    ``t1_KM`` beside ``t1_AB``.
     """
     groups: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     for path, stem in zip(files, stems, strict=True):
         found = words(stem)
         groups[found[0] if found else ""].append((path, stem))
     told: dict[Path, frozenset[str]] = {}
+    homes = {folder: _folder_words(folder) for folder in {path.parent for path in files}}
     for first, group in groups.items():
         for path, stem in group:
-            homes = [place.name for place in (path.parent, path.parent.parent) if not says_something(place.name)]
-            owned = _short_agents([word for home in homes for word in words(home)])
-            if _short_agents({first}) and (_several(group) or _numbered(stem) or _beside(stem, first, stems)):
+            owned = _short_agents(homes[path.parent])
+            if _short_agents({first}) and (_several(group) or _numbered(stem)):
                 owned |= {first}
+            owned |= {word for word in _short_agents(words(stem)) if _beside(stem, word, stems)}
             told[path] = frozenset(owned)
     return told
+
+
+def _folder_words(folder: Path) -> list[str]:
+    """The words of a file's folder and the one above, where these do not say themselves what lies in them."""
+    return [word for place in (folder, folder.parent) if not says_something(place.name) for word in words(place.name)]
 
 
 def _short_agents(found: Collection[str]) -> set[str]:
@@ -138,12 +145,13 @@ def _numbered(stem: str) -> bool:
     return bool(following) and following[0].isdigit() and len(following[0]) >= _LEAST_NUMBER
 
 
-def _beside(stem: str, first: str, stems: Sequence[str]) -> bool:
-    """True when another name goes on in the same way after letters that mean nothing: ``AB_t1``."""
-    rest = words(stem)[1:]
-    others = [words(other) for other in stems]
+def _beside(stem: str, word: str, stems: Sequence[str]) -> bool:
+    """True when another name is the same but for letters that mean nothing in place of ``word``: ``AB_t1``."""
+    mine = words(stem)
+    at = mine.index(word)
+    others = [other for other in map(words, stems) if other[:at] + other[at + 1 :] == mine[:at] + mine[at + 1 :]]
     return any(
-        other[1:] == rest and other[0] != first and other[0] not in lexicon() and len(other[0]) <= _MOST_INITIALS + 1
+        other[at].isalpha() and len(other[at]) <= _MOST_INITIALS + 1 and senses_of(other[at]) == {Sense.UNKNOWN}
         for other in others
-        if other
+        if len(other) == len(mine)
     )

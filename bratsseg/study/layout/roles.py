@@ -8,8 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from bratsseg.study.contrast import ABOUT_CONTRAST
+from bratsseg.study.glued import senses_of
 from bratsseg.study.modality import candidates, read_name, words
-from bratsseg.study.tokens import senses_of
 
 SUFFIXES = (".nii.gz", ".hdr.gz", ".nii", ".hdr", ".mha", ".mhd", ".nrrd")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -76,7 +76,7 @@ def stem_of(path: Path) -> str:
 
 
 def key_of(stem: str, silent: Collection[str] = ()) -> str:
-    """What a file stem says besides modality and role: the part before the first word that names either, else after.
+    """What a file stem says besides modality and role: the part before the first word that names either, or after.
 
     ``BraTS20_Training_001_t1ce`` → ``BraTS20_Training_001``; ``T1_case7`` → ``case7``; ``flair`` → empty. Words about
     contrast are no part of it, but ``silent`` ones: they are a patient's.
