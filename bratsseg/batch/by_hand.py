@@ -8,8 +8,8 @@ from itertools import takewhile
 from pathlib import Path
 
 from bratsseg.batch.names import unfit_as_folder
-from bratsseg.errors import ModalityAmbiguous, UsageError
-from bratsseg.study.case import Case, Problem, VolumeSource
+from bratsseg.errors import UsageError
+from bratsseg.study.case import Case, VolumeSource
 from bratsseg.study.modality import Modality
 
 _SEPARATORS = "-_. "
@@ -21,22 +21,18 @@ def case_by_hand(
     """A case from named scans, and the folder that holds them all; ``UsageError`` when one is not a file.
 
     Its id is ``case_id``, else what the file names have in common, else the name of the first scan's folder. One file
-    may serve as two modalities, with a warning.
+    may serve as two modalities; the checks warn of it.
     """
     files = [*scans.values(), *([] if mask is None else [mask])]
     for file in files:
         if not file.is_file():
             raise UsageError(f"{file}: must be a file, {'was a folder' if file.is_dir() else 'there is none'}")
-    problems: list[Problem] = []
-    if len({file.resolve() for file in scans.values()}) < len(scans):
-        message = "one file was given as two modalities; the network sees the same scan twice"
-        problems.append(Problem(ModalityAmbiguous, message, fatal=False))
     sources = {modality: VolumeSource(scans[modality]) for modality in Modality if modality in scans}
     name = case_id or common_name(list(scans.values()))
     if (unfit := unfit_as_folder(name)) is not None:
         raise UsageError(f"study {name!r}: {unfit.partition(';')[0]}; name it with --case-id")
     root = Path(os.path.commonpath([file.resolve().parent for file in files]))
-    return Case(name, sources, mask=mask, layout="by hand", problems=tuple(problems)), root
+    return Case(name, sources, mask=mask, layout="by hand"), root
 
 
 def common_name(files: list[Path]) -> str:

@@ -17,7 +17,8 @@ from bratsseg.study.case import Case
 from bratsseg.study.dialect import DIALECTS
 from bratsseg.study.layout import find_cases
 from bratsseg.study.layout.brats import dialect_of, family_id
-from bratsseg.study.layout.draft import assemble, read_names
+from bratsseg.study.layout.draft import assemble
+from bratsseg.study.layout.filename import read_names
 from bratsseg.study.layout.listing import list_images
 from bratsseg.study.layout.roles import key_of, stem_of
 from bratsseg.study.mark import carries_mark, mark_of, record_beside

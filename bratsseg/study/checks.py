@@ -13,6 +13,7 @@ from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import GeometryPolicy, Header, read_header
 from bratsseg.study.reading.geometry import EXTENT_MM, POSSIBLE_MM, shown_extent
+from bratsseg.study.twice import equal_volumes, given_twice
 from bratsseg.study.volume import Study, Volume
 
 # A scan has hundreds of intensities; label maps and masks have a handful.
@@ -49,11 +50,12 @@ def check_case(case: Case, policy: GeometryPolicy | None = None) -> CaseCheck:
         grids["brain mask"] = mask.grid
     if not case.sources and not problems:
         problems.append(Problem(ModalityMissing, "no scan was found"))
-    return CaseCheck(case, headers, (*problems, *_grid_problems(grids)))
+    return CaseCheck(case, headers, (*problems, *_grid_problems(grids), *given_twice(case.sources)))
 
 
 def inspect(study: Study) -> list[Problem]:
-    """Check the voxels of a study: numbers that are none, constant volumes, label maps given as scans, grids.
+    """Check the voxels of a study: numbers that are none, constant volumes, label maps given as scans, grids,
+    and one scan given twice.
 
     Measured: .01 s for four volumes of 240x240x155. Negative intensities are fine.
     """
@@ -66,7 +68,7 @@ def inspect(study: Study) -> list[Problem]:
         if not study.mask.voxels.any():
             problems.append(_content("brain mask: must mark the brain, every voxel is 0"))
     sizes = [problem for name, grid in grids.items() for problem in _extent_problems(name, grid)]
-    return [*problems, *sizes, *_grid_problems(grids)]
+    return [*problems, *sizes, *_grid_problems(grids), *equal_volumes(study)]
 
 
 def _voxel_problems(name: str, volume: Volume) -> list[Problem]:

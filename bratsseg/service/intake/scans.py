@@ -16,7 +16,7 @@ from bratsseg.service.settings import Limits
 from bratsseg.study.brain import find_brain
 from bratsseg.study.case import Case, VolumeSource
 from bratsseg.study.checks import inspect
-from bratsseg.study.layout.draft import FileName, read_names
+from bratsseg.study.layout.filename import FileName, read_names
 from bratsseg.study.layout.roles import Role
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import Header, read_header, read_study, read_volume

@@ -6,16 +6,17 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from bratsseg.study.layout.draft import Draft, FileName, assemble
+from bratsseg.study.layout.draft import Draft, assemble
+from bratsseg.study.layout.filename import FileName
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import Role, role_of, stem_of
-from bratsseg.study.modality import Modality
+from bratsseg.study.modality import read_name
 
+_SCANS = ("FLAIR", "T2w", "T1w")
 _NAME = re.compile(
     r"(?P<sub>sub-[A-Za-z0-9]+)(?:_(?P<ses>ses-[A-Za-z0-9]+))?(?P<entities>(?:_[a-z]+-[^_]+)*)_(?P<suffix>\w+)"
 )
 _SESSION = re.compile(r"ses-[A-Za-z0-9]+")
-_NO_AGENT = re.compile(r"_ce-(?:none|no|without)\b", re.IGNORECASE)
 
 
 def find(listing: Listing) -> list[Draft]:
@@ -54,11 +55,9 @@ def _session_above(folder: Path, home: Path) -> str | None:
 
 
 def _named(file: Path, match: re.Match[str], derived: bool) -> FileName:
-    suffix, entities = match["suffix"], match["entities"]
-    modality = {"FLAIR": Modality.FLAIR, "T2w": Modality.T2W, "T1w": Modality.T1N}.get(suffix)
-    if modality is Modality.T1N and "_ce-" in entities and not _NO_AGENT.search(entities):
-        modality = Modality.T1C
-    if modality is not None and not derived:
-        return FileName(file, "", None, frozenset({modality}))
-    role = role_of(stem_of(file)) if modality is None else None
+    suffix = match["suffix"]
+    if suffix in _SCANS and not derived:
+        said = read_name(f"{match['entities']}_{suffix}")  # ce-gadolinium, ce-none, but also acq-postGd
+        return FileName(file, "", None, said.claims, said.contrast, said.unknown)
+    role = role_of(stem_of(file)) if suffix not in _SCANS else None
     return FileName(file, "", role or Role.DERIVED, frozenset())

@@ -6,7 +6,8 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from bratsseg.study.layout.draft import Draft, assemble, read_names
+from bratsseg.study.layout.draft import Draft, assemble
+from bratsseg.study.layout.filename import read_names
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import says_something, stem_of
 

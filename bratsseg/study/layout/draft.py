@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bratsseg.errors import LabelError, ModalityAmbiguous
 from bratsseg.study.case import Problem, VolumeSource
-from bratsseg.study.layout.roles import Role, is_variant, key_of, role_of, says_something, shared_start, stem_of
-from bratsseg.study.modality import Modality, candidates, candidates_from_sidecar
+from bratsseg.study.layout.filename import FileName
+from bratsseg.study.layout.roles import Role, stem_of
+from bratsseg.study.layout.versions import without_variants
+from bratsseg.study.layout.witness import weighed
+from bratsseg.study.modality import Modality
 
-_SEPARATOR = re.compile(r"[\W_]+")
 _BRATS2013 = re.compile(r"OTMultiClass|VSD\..*\.OT(\.|$)", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class FileName:
-    """A file and what its name claims it to be; ``key`` is what the name says besides."""
-
-    path: Path
-    key: str
-    role: Role | None
-    claims: frozenset[Modality]
-
-    @property
-    def stem_first(self) -> bool:
-        """True when the key is what the stem starts with, as in ``case7_T1`` and not in ``T1_case7``."""
-        return bool(self.key) and stem_of(self.path).startswith(self.key)
-
-    @property
-    def is_scan(self) -> bool:
-        """True when the name claims a modality and no other role."""
-        return self.role is None and bool(self.claims)
 
 
 @dataclass(frozen=True)
@@ -53,32 +34,9 @@ class Draft:
     problems: tuple[Problem, ...] = ()
 
 
-def read_names(files: Sequence[Path], hint: str | None = None) -> list[FileName]:
-    """What each file's name claims; ``hint`` is a folder name that speaks for files that say nothing."""
-    stems = [stem_of(file) for file in files]
-    cut = _patient_words(stems)
-    named = []
-    for path, stem in zip(files, stems, strict=True):
-        rest = stem[cut:]
-        role, claims, key = role_of(rest), candidates(rest), (stem[:cut] + key_of(rest)).rstrip(" _-.")
-        if hint is not None and role is None and not claims:
-            role, claims, key = role_of(hint), candidates(hint), stem
-        named.append(FileName(path, key, role, frozenset() if role else frozenset(claims)))
-    return named
-
-
-def _patient_words(stems: Sequence[str]) -> int:
-    """How much of the start that all stems share is the patient's: all of it, unless it is what names the modality."""
-    start = shared_start(stems)
-    if not start or not says_something(stems[0][:start]):
-        return start
-    said = {(role_of(stem[start:]), frozenset(candidates(stem[start:]))) for stem in stems}
-    return start if len(said - {(None, frozenset())}) > 1 else 0
-
-
 def assemble(name: str, place: str, files: Sequence[FileName], layout: str, dialect: str | None = None) -> Draft:
     """Give every modality its file; where two claim one and no sidecar separates them, a fatal problem says so."""
-    files = without_variants(with_sidecars(files))
+    files = without_variants(weighed(files))
     sources, problems = _assigned([file for file in files if file.role is None])
     reference, notes = _only(files, Role.REFERENCE)
     mask, more = _only(files, Role.MASK)
@@ -101,13 +59,16 @@ def _assigned(scans: Sequence[FileName]) -> tuple[dict[Modality, VolumeSource], 
     problems: list[Problem] = []
     sources: dict[Modality, VolumeSource] = {}
     for modality in Modality:
-        sure = [file.path for file in scans if file.claims == {modality}]
-        if len(sure) == 1:
-            sources[modality] = VolumeSource(sure[0])
-        elif sure:
-            problems.append(_problem(f"{_listed(sure)} all claim to be {modality.label}; keep one, or use --layout"))
+        sure = [file for file in scans if file.claims == {modality}]
+        if len(sure) > 1:
+            text = f"{_listed([file.path for file in sure])} all claim to be {modality.label}{_unknown_words(sure)}"
+            problems.append(_problem(f"{text}; keep one, or use --layout"))
+        elif sure and not sure[0].conflict:
+            sources[modality] = VolumeSource(sure[0].path)
     for file in scans:
-        if len(file.claims) > 1:
+        if file.conflict:
+            problems.append(_problem(file.conflict))
+        elif len(file.claims) > 1:
             labels = " or ".join(modality.label for modality in Modality if modality in file.claims)
             problems.append(_problem(f"{file.path.name} may be {labels}; rename it, or use --layout"))
     return sources, problems
@@ -125,43 +86,6 @@ def _left_out(files: Sequence[FileName]) -> list[Problem]:
     return notes
 
 
-def with_sidecars(files: Sequence[FileName]) -> list[FileName]:
-    """Ask sidecars about scans whose names say nothing or do not decide, and about two that claim one modality."""
-    asked = [_with_sidecar(file) if file.role is None and len(file.claims) != 1 else file for file in files]
-    times = Counter(file.claims for file in asked if file.is_scan)
-    return [
-        replace(file, claims=_sidecar_claims(file.path) or file.claims) if times[file.claims] > 1 else file
-        for file in asked
-    ]
-
-
-def without_variants(files: Sequence[FileName]) -> list[FileName]:
-    """Mark ``T1_bias`` beside ``T1`` as another version, so that the plainest name is the scan."""
-    stems = {stem_of(file.path): file for file in files if file.is_scan}
-    marked = []
-    for file in files:
-        stem = stem_of(file.path)
-        bases = [stem[: gap.start()] for gap in _SEPARATOR.finditer(stem)]
-        same = [base for base in bases if base in stems and stems[base].claims == file.claims]
-        variant = file.is_scan and any(is_variant(stem, base) for base in same)
-        marked.append(replace(file, role=Role.VARIANT) if variant else file)
-    return marked
-
-
-def _with_sidecar(file: FileName) -> FileName:
-    claims = _sidecar_claims(file.path)
-    return replace(file, claims=claims & file.claims or claims or file.claims)
-
-
-def _sidecar_claims(path: Path) -> frozenset[Modality]:
-    sidecar = path.with_name(f"{stem_of(path)}.json")
-    try:
-        facts = json.loads(sidecar.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return frozenset()
-    return frozenset(candidates_from_sidecar(facts)) if isinstance(facts, dict) else frozenset()
-
-
 def _only(files: Iterable[FileName], role: Role) -> tuple[Path | None, tuple[Problem, ...]]:
     found = [file.path for file in files if file.role is role]
     if len(found) > 1:
@@ -174,6 +98,15 @@ def _problem(message: str) -> Problem:
     return Problem(ModalityAmbiguous, message)
 
 
+def _unknown_words(files: Sequence[FileName]) -> str:
+    """The words that some of the files have and nobody knows: they may be what tells the scans apart."""
+    times = Counter(word for file in files for word in set(file.unknown) if word.isalpha() and len(word) > 1)
+    apart = [word for word, count in times.items() if count < len(files)]
+    return f" ({', '.join(map(repr, apart))} not known)" if apart else ""
+
+
 def _listed(paths: Sequence[Path]) -> str:
-    shown = ", ".join(path.name for path in paths[:4])
+    """File names, with their folders where names are equal."""
+    times = Counter(path.name for path in paths)
+    shown = ", ".join(f"{path.parent.name}/{path.name}" if times[path.name] > 1 else path.name for path in paths[:4])
     return shown if len(paths) <= 4 else f"{shown} and {len(paths) - 4} more"

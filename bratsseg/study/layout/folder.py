@@ -9,9 +9,12 @@ from pathlib import Path
 
 from bratsseg.errors import ModalityAmbiguous
 from bratsseg.study.case import Problem
-from bratsseg.study.layout.draft import Draft, FileName, assemble, read_names, with_sidecars, without_variants
+from bratsseg.study.layout.draft import Draft, assemble
+from bratsseg.study.layout.filename import FileName, read_names
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import role_of
+from bratsseg.study.layout.versions import without_variants
+from bratsseg.study.layout.witness import with_sidecars
 from bratsseg.study.patient import identify
 from bratsseg.study.visit import is_sure_visit, looks_like_patient, read_visit, tells
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from bratsseg.study.modality import candidates, words
+from bratsseg.study.contrast import ABOUT_CONTRAST
+from bratsseg.study.glued import senses_of
+from bratsseg.study.modality import candidates, read_name, words
 
 SUFFIXES = (".nii.gz", ".hdr.gz", ".nii", ".hdr", ".mha", ".mhd", ".nrrd")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -33,7 +35,7 @@ _REFERENCE = _SEGMENTATION | {"gt", "truth", "groundtruth", "annotation", "annot
 _REFERENCE |= {"lesion", "lesions", "glistr", "roi", "gtv"}
 _TUMOUR = {"tumor", "tumour", "glioma", "lesion", "lesions", "wt", "tc", "et"}
 _TUMOUR |= {"gt", "roi", "gtv", "manual", "consensus"}
-_BRAIN = {"brain", "bet", "hdbet", "skull", "head", "intracranial", "synthstrip"}
+BRAIN_WORDS = {"brain", "bet", "hdbet", "skull", "head", "intracranial", "synthstrip"}
 _TISSUE = {"brain", "parenchyma", "tissue", "aseg", "wm", "gm", "csf"}
 _BRAIN_MASKS = {"brainmask", "brainmasks", "betmask", "headmask"}
 # Words that belong to the modality beside them.
@@ -43,7 +45,9 @@ _BESIDE = (
 )
 _TRAILING = re.compile(rf"(?:[\W_]+|^){_BESIDE}$", re.IGNORECASE)
 _LEADING = re.compile(rf"^{_BESIDE}(?:[\W_]+|$)", re.IGNORECASE)
-_EXTRACTED = _BRAIN | {"stripped", "ss", "noskull", "noneck"}
+_WORD = re.compile(r"[^\W_]+")
+_LAST = re.compile(r"(?:[\W_]+|^)[^\W_]+[\W_]*$")
+_FIRST = re.compile(r"^[\W_]*[^\W_]+(?:[\W_]+|$)")
 _SEPARATOR = re.compile(r"[\W_]+")
 
 
@@ -53,7 +57,7 @@ def role_of(stem: str) -> Role | None:
     if found & _DERIVED:
         return Role.DERIVED
     mask = bool(found & {"mask", "masks"})
-    if found & _BRAIN_MASKS or (mask and found & _BRAIN and not found & _TUMOUR):
+    if found & _BRAIN_MASKS or (mask and found & BRAIN_WORDS and not found & _TUMOUR):
         return Role.MASK
     if found & _SEGMENTATION and found & _TISSUE and not found & _TUMOUR:
         return Role.DERIVED
@@ -71,19 +75,21 @@ def stem_of(path: Path) -> str:
     return next((name[: -len(suffix)] for suffix in (*SUFFIXES, *PICTURE_SUFFIXES) if lower.endswith(suffix)), name)
 
 
-def key_of(stem: str) -> str:
-    """What a file stem says besides modality and role: the part before the first word that names either, else after.
+def key_of(stem: str, silent: Collection[str] = ()) -> str:
+    """What a file stem says besides modality and role: the part before the first word that names either, or after.
 
-    ``BraTS20_Training_001_t1ce`` → ``BraTS20_Training_001``; ``T1_case7`` → ``case7``; ``flair`` → empty.
+    ``BraTS20_Training_001_t1ce`` → ``BraTS20_Training_001``; ``T1_case7`` → ``case7``; ``flair`` → empty. Words about
+    contrast are no part of it, but ``silent`` ones: they are a patient's.
     """
-    parts = [match.span() for match in re.finditer(r"[^\W_]+", stem)]
+    contrast = _contrast_words(stem, silent)
+    parts = [match.span() for match in _WORD.finditer(stem)]
     before = ""
     for _, end in parts:
         if says_something(stem[:end]):
             break
         before = stem[:end]
-    while _TRAILING.search(before):
-        before = _TRAILING.sub("", before)
+    while before and (_TRAILING.search(before) or _only_of(_WORD.findall(before)[-1:], contrast)):
+        before = _LAST.sub("", before)
     if before:
         return before
     after = ""
@@ -91,19 +97,22 @@ def key_of(stem: str) -> str:
         if says_something(stem[start:]):
             break
         after = stem[start:]
-    while _LEADING.search(after):
-        after = _LEADING.sub("", after)
+    while after and (_LEADING.search(after) or _only_of(_WORD.findall(after)[:1], contrast)):
+        after = _FIRST.sub("", after)
     return after
 
 
-def is_variant(stem: str, base: str) -> bool:
-    """True when ``stem`` is ``base`` and words that tell a version: ``T1_bias`` of ``T1``.
+def _only_of(runs: Sequence[str], contrast: set[str]) -> bool:
+    """True when a run of letters is wholly words about contrast; ``PatKM`` and ``KM12`` are patients."""
+    found = [word for run in runs for word in words(run)]
+    return bool(found) and contrast.issuperset(found) and not any(sign.isdigit() for run in runs for sign in run)
 
-    Numbers may tell patients apart, and a brain that was extracted is no mere version.
-    """
-    extra = stem[len(base) :]
-    plain = re.fullmatch(r"[\W_][^\d]+", extra) is not None
-    return stem.startswith(base) and plain and not set(words(extra)) & _EXTRACTED
+
+def _contrast_words(stem: str, silent: Collection[str]) -> set[str]:
+    """The words by which a name speaks of contrast; none when it does not."""
+    if not read_name(stem, silent).contrast:
+        return set()
+    return {word for word in words(stem) if word not in silent and senses_of(word) <= ABOUT_CONTRAST}
 
 
 def says_something(stem: str) -> bool:

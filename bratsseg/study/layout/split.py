@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bratsseg.study.layout.brats import dialect_of, family_id
-from bratsseg.study.layout.draft import Draft, FileName, assemble, read_names
+from bratsseg.study.layout.draft import Draft, assemble
+from bratsseg.study.layout.filename import FileName, read_names
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import Role, role_of, stem_of
 from bratsseg.study.modality import candidates

@@ -1,0 +1,184 @@
+"""What the words of a name say of contrast agent: given, not given, both, or nothing.
+
+Negation and "before" bind before affirmation: ``T1 ohne KM``, ``kontrast öncesi`` and ``contrast_none`` deny what KM,
+kontrast and contrast alone would affirm. Visits are taken out first: ``post op`` says nothing of contrast. What stays
+said both ways is left open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bratsseg.study.glued import DOUBT
+from bratsseg.study.tokens import Token
+from bratsseg.study.words import Sense
+
+GIVEN, NOT_GIVEN = "with contrast", "without contrast"
+
+_AGENTS = {Sense.AGENT, Sense.WEAK_AGENT, Sense.ENHANCED}
+_DENIES = {Sense.WITHOUT, Sense.WEAK_WITHOUT, Sense.BEFORE, Sense.WEAK_BEFORE}
+_AFFIRMS = {Sense.WITH, Sense.WEAK_WITH, Sense.AFTER, Sense.WEAK_AFTER}
+_TIMES = {Sense.BEFORE, Sense.WEAK_BEFORE, Sense.AFTER, Sense.WEAK_AFTER}
+_CHOOSES = {Sense.WITH, Sense.WEAK_WITH, Sense.WITHOUT, Sense.WEAK_WITHOUT}
+GOVERNING = frozenset({*_DENIES, *_AFFIRMS})
+"""The senses of words that affirm or deny the agent beside them."""
+ABOUT_CONTRAST = frozenset({*_AGENTS, *_DENIES, *_AFFIRMS, Sense.NATIVE, Sense.AND, Sense.FILLER})
+"""The senses of words that speak of contrast, and of those that join them."""
+_T1 = {Sense.T1, Sense.T1_SEQUENCE}
+_LETTERS = {"c", "k"}  # contrast, but only beside a sign: C+, w/o C
+
+_Item = Token | str
+"""A word that is still to be read, or what was said: ``GIVEN``, ``NOT_GIVEN`` or ``DOUBT``."""
+
+
+def said_of_contrast(tokens: Sequence[Token]) -> frozenset[str]:
+    """``{GIVEN}``, ``{NOT_GIVEN}``, both where the words do not decide, or nothing."""
+    items = _bound(_united(_without_visits(_with_letters(tokens))))
+    said = {item for item in items if isinstance(item, str)} | _left_over(items)
+    return frozenset((GIVEN, NOT_GIVEN) if DOUBT in said else said)
+
+
+def speaks_of_agent(tokens: Sequence[Token]) -> bool:
+    """True when a contrast agent is named so plainly that a scan called after it alone is a T1 with contrast."""
+    long = [
+        token for token in tokens if token.sense is Sense.AGENT and (len(token.text) > 3 or not token.text.isascii())
+    ]
+    return bool(long) or any(token.text in ("gd", "gad") for token in tokens)
+
+
+def _with_letters(tokens: Sequence[Token]) -> list[Token]:
+    """Letters and signs that stand for contrast as what they stand for."""
+    told: list[Token] = []
+    for at, token in enumerate(tokens):
+        beside = (*tokens[max(at - 1, 0) : at], *tokens[at + 1 : at + 2])
+        called = token.text in _LETTERS and any(_calls(other) for other in beside)
+        told.append(Token(token.text, Sense.AGENT) if called else token)
+    return told
+
+
+def _calls(token: Token) -> bool:
+    return token.text in ("plus", "plusend", "plusminus", "minus", "dash") or token.sense in _CHOOSES
+
+
+def _without_visits(tokens: Sequence[Token]) -> list[Token]:
+    """Take out what words of time and of choice say of something other than contrast: post op, no fatsat, 术后."""
+    left = [token for token in tokens if token.sense is not Sense.FILLER]
+    kept: list[Token] = []
+    while left:
+        if len(left) > 1 and _of_something_else(left[0], left[1]):
+            del left[:2]
+        else:
+            kept.append(left.pop(0))
+    return [token for token in kept if token.sense is not Sense.EVENT]
+
+
+def _of_something_else(first: Token, second: Token) -> bool:
+    """True for a visit (post op; in languages that say it so, 术后) and for a choice of technique (no fatsat)."""
+    visit = first.sense in _TIMES and second.sense is Sense.EVENT
+    behind = first.sense is Sense.EVENT and second.sense in _TIMES and second.behind
+    return visit or behind or (first.sense in _CHOOSES and second.sense in (Sense.FEATURE, Sense.EVENT))
+
+
+def _united(tokens: Sequence[Token]) -> list[Token]:
+    """Neighbours that speak of the agent as one: contrast agent, Gd DTPA, injection of gadolinium."""
+    united: list[Token] = []
+    for token in tokens:
+        if united and token.sense in _AGENTS and united[-1].sense in _AGENTS:
+            strong = next((one for one in (united[-1], token) if one.sense is not Sense.WEAK_AGENT), token)
+            united[-1] = Token(strong.text, strong.sense)
+        else:
+            united.append(token)
+    return united
+
+
+def _bound(tokens: Sequence[Token]) -> list[_Item]:
+    """Each agent bound to the word that governs it: what follows its noun in its language first, then what precedes."""
+    items: list[_Item] = list(tokens)
+    for at in range(len(items) - 1):
+        agent, word = items[at], items[at + 1]
+        if _is_agent(agent) and isinstance(word, Token) and word.behind and (said := _governs(word)):
+            items[at : at + 2] = [said, _GONE]
+    for at in range(1, len(items)):
+        word, agent = items[at - 1], items[at]
+        if _is_agent(agent) and isinstance(word, Token) and (said := _governs(word)):
+            items[at - 1 : at + 1] = [_GONE, said]
+    for at in range(len(items) - 1):
+        agent, word = items[at], items[at + 1]
+        if _is_agent(agent) and isinstance(word, Token) and (said := _governs(word)) and _ends(items[at + 2 :]):
+            items[at : at + 2] = [said, _GONE]
+    return [item for item in items if item is not _GONE]
+
+
+_GONE = Token("", Sense.FILLER)
+
+
+def _is_agent(item: _Item) -> bool:
+    return isinstance(item, Token) and item.sense in _AGENTS
+
+
+def _governs(word: Token) -> str:
+    """What a word says of the agent beside it; empty when it says nothing."""
+    if word.text in (DOUBT, "plusminus", "dash"):
+        return DOUBT
+    if word.text == "plusend" or word.sense in _AFFIRMS:
+        return GIVEN
+    return NOT_GIVEN if word.sense in _DENIES else ""
+
+
+def _ends(items: Sequence[_Item]) -> bool:
+    """False where an unknown word follows: in "Gd ohne Xyz" the negation is about that."""
+    return not items or not isinstance(items[0], Token) or items[0].sense is not Sense.UNKNOWN
+
+
+def _left_over(items: Sequence[_Item]) -> set[str]:
+    """What words say that govern nothing: an agent, "nativ", "post", the "mit" of "mit und ohne KM"."""
+    said: set[str] = set()
+    for at, item in enumerate(items):
+        if not isinstance(item, Token):
+            continue
+        rest = [other for other in items[at + 1 :] if not _joins(other)]
+        if item.sense in (Sense.AGENT, Sense.ENHANCED) or item.sense is Sense.AFTER:
+            said.add(GIVEN)
+        elif item.sense in (Sense.NATIVE, Sense.BEFORE):
+            said.add(NOT_GIVEN)
+        elif _is_doubtful(item, items, at):
+            said.add(DOUBT)
+        elif item.text == "plusend" and at and _is_t1(items[at - 1]) and not _weighted(rest):
+            said.add(GIVEN)
+        elif item.sense in _CHOOSES and ((rest and isinstance(rest[0], str)) or _ends_t1(items[:at], item, rest)):
+            said.add(GIVEN if item.sense in _AFFIRMS else NOT_GIVEN)
+    return said
+
+
+def _is_doubtful(item: Token, items: Sequence[_Item], at: int) -> bool:
+    """True for the sign of T1±, and for T1 iv, which may mean with or before it."""
+    if item.text == "plusminus":
+        return _t1_beside(items, at)
+    return item.sense is Sense.WEAK_AGENT and at > 0 and _is_t1(items[at - 1])
+
+
+def _joins(item: _Item) -> bool:
+    return isinstance(item, Token) and (item.sense is Sense.AND or item.text in ("plus", "plusend"))
+
+
+def _ends_t1(before: Sequence[_Item], item: Token, rest: Sequence[_Item]) -> bool:
+    """True for a strong "ohne" behind a T1 with nothing unknown behind it: T1_ohne, T1 without ax."""
+    plain = {Sense.NUMBER, Sense.PLANE, Sense.TECHNIQUE, Sense.BODY, Sense.VERSION}
+    strong = item.sense in (Sense.WITH, Sense.WITHOUT) and item.text != "plus"
+    return (
+        strong and any(map(_is_t1, before)) and all(isinstance(other, Token) and other.sense in plain for other in rest)
+    )
+
+
+def _is_t1(item: _Item) -> bool:
+    return isinstance(item, Token) and item.sense in _T1
+
+
+def _t1_beside(items: Sequence[_Item], at: int) -> bool:
+    return any(_is_t1(other) for other in (*items[max(at - 1, 0) : at], *items[at + 1 : at + 2]))
+
+
+def _weighted(rest: Sequence[_Item]) -> bool:
+    """True where another weighting follows: the plus of T1+T2 joins."""
+    weightings = {Sense.T1, Sense.T2, Sense.FLAIR}
+    return bool(rest) and isinstance(rest[0], Token) and rest[0].sense in weightings

@@ -1,0 +1,159 @@
+"""Which file of a folder is which: names read together, versions, sidecars beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bratsseg.study.case import Case
+from bratsseg.study.layout import find_cases
+from bratsseg.study.modality import Modality
+from tests.study.scans import put, put_json
+
+FLAIR, T1N, T1C, T2W = Modality
+
+
+def found(root: Path) -> dict[str, str]:
+    """The stem of each modality's file, of the only case below ``root``."""
+    (case,) = find_cases(root)
+    assert not [problem for problem in case.problems if problem.fatal], case.problems
+    return {str(modality): source.path.name.removesuffix(".nii.gz") for modality, source in case.sources.items()}
+
+
+def refusal(root: Path) -> str:
+    (case,) = find_cases(root)
+    (text,) = [problem.message for problem in case.problems if problem.fatal]
+    return text
+
+
+def study(root: Path, *stems: str) -> Path:
+    return put(root / "Miller", *(f"{stem}.nii.gz" for stem in stems))
+
+
+@pytest.mark.parametrize(
+    ("stems", "expected"),
+    [
+        (("FLAIR", "T1 ohne KM"), {"flair": "FLAIR", "t1n": "T1 ohne KM"}),
+        (("FLAIR", "Sag MPRAGE +C", "Sag MPRAGE"), {"flair": "FLAIR", "t1n": "Sag MPRAGE", "t1c": "Sag MPRAGE +C"}),
+        (("T1 mit KM", "T1 ohne KM", "T2"), {"t1c": "T1 mit KM", "t1n": "T1 ohne KM", "t2w": "T2"}),
+        (("vor KM T1", "vor KM T2", "nach KM T1"), {"t1n": "vor KM T1", "t1c": "nach KM T1", "t2w": "vor KM T2"}),
+        (("T1增强", "T1平扫", "T2压水"), {"t1c": "T1增强", "t1n": "T1平扫", "flair": "T2压水"}),
+        (
+            ("AX_T1_FLAIR", "AX_T2_FLAIR", "AX_T1_FLAIR_C+"),
+            {"t1n": "AX_T1_FLAIR", "flair": "AX_T2_FLAIR", "t1c": "AX_T1_FLAIR_C+"},
+        ),
+        (("T1", "T1_adc", "T1_subtraction", "FLAIR_mIP"), {"t1n": "T1"}),
+    ],
+)
+def test_contrast_words_give_each_t1_its_place(
+    tmp_path: Path, stems: tuple[str, ...], expected: dict[str, str]
+) -> None:
+    assert found(study(tmp_path, *stems)) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "cases"),
+    [
+        (("KM_t1", "AB_t1"), {"KM": {T1N}, "AB": {T1N}}),
+        (("KM_t1", "KM_flair", "AB_t1", "AB_flair"), {"KM": {T1N, FLAIR}, "AB": {T1N, FLAIR}}),
+        (("KM_t1", "KM_t1ce", "KM_flair"), {"KM": {T1N, T1C, FLAIR}}),
+        (("GD12_t1", "GD12_flair", "AB3_t1"), {"GD12": {T1N, FLAIR}, "AB3": {T1N}}),
+        (("KM_001_t1", "AB_002_t1"), {"KM_001": {T1N}, "AB_002": {T1N}}),
+    ],
+)
+def test_initials_say_nothing(tmp_path: Path, names: tuple[str, ...], cases: dict[str, set[Modality]]) -> None:
+    put(tmp_path, *(f"{name}.nii.gz" for name in names))
+    assert {case.id: set(case.sources) for case in find_cases(tmp_path)} == cases
+
+
+def test_a_patients_folder_says_nothing_of_contrast(tmp_path: Path) -> None:
+    put(tmp_path / "KM", "KM_t1.nii.gz")
+    assert found(tmp_path) == {"t1n": "KM_t1"}
+
+
+def test_a_word_in_the_name_of_every_scan_says_nothing(tmp_path: Path) -> None:
+    assert set(found(study(tmp_path, "flair_KM", "t1_KM", "t2_KM"))) == {"flair", "t1n", "t2w"}
+    assert set(found(study(tmp_path / "b", "flair_KM", "t1_KM", "t1ce_KM"))) == {"flair", "t1n", "t1c"}
+
+
+def test_two_patients_named_behind_are_never_mixed(tmp_path: Path) -> None:
+    assert "t1_AB.nii.gz, t1_KM.nii.gz all claim to be T1" in refusal(study(tmp_path, "t1_KM", "t1_AB"))
+
+
+def test_series_of_one_patient_are_no_initials(tmp_path: Path) -> None:
+    assert found(study(tmp_path, "nativ_t1", "km_t1", "flair")) == {"t1n": "nativ_t1", "t1c": "km_t1", "flair": "flair"}
+
+
+@pytest.mark.parametrize("word", ["foo", "Omnigraf", "x"])
+def test_an_unknown_word_on_one_of_two_t1s_is_refused(tmp_path: Path, word: str) -> None:
+    text = refusal(study(tmp_path, "T1", f"T1_{word}", "FLAIR"))
+    assert f"T1.nii.gz, T1_{word}.nii.gz all claim to be T1" in text
+    assert len(word) == 1 or word.lower() in text
+
+
+def test_files_of_one_name_are_told_with_their_folders(tmp_path: Path) -> None:
+    put(tmp_path / "Miller", "T1/scan.nii.gz", "T1 nativ/scan.nii.gz", "FLAIR/scan.nii.gz")
+    text = refusal(tmp_path)
+    assert "T1/scan.nii.gz" in text
+    assert "T1 nativ/scan.nii.gz" in text
+
+
+def test_a_folder_knows_of_contrast_what_the_file_does_not_say(tmp_path: Path) -> None:
+    put(tmp_path / "Miller", "T1/T1.nii.gz", "T1_KM/T1.nii.gz", "FLAIR/FLAIR.nii.gz")
+    (case,) = find_cases(tmp_path)
+    assert {m: source.path.parent.name for m, source in case.sources.items()} == {
+        FLAIR: "FLAIR",
+        T1N: "T1",
+        T1C: "T1_KM",
+    }
+
+
+def with_sidecar(root: Path, stem: str, **facts: object) -> None:
+    put_json(root / f"{stem}.json", facts)
+
+
+@pytest.mark.parametrize(
+    ("stem", "facts", "told"),
+    [
+        ("T1_MPRAGE", {"ContrastBolusAgent": "Gadovist"}, "ContrastBolusAgent 'Gadovist'"),
+        ("T1_post", {"ContrastBolusAgent": "none"}, "ContrastBolusAgent 'none'"),
+        ("T1 ohne KM", {"SeriesDescription": "t1 nach km"}, "SeriesDescription 't1 nach km'"),
+        ("T2", {"EchoTime": 0.1, "InversionTime": 2.4}, "InversionTime 2.4 s"),
+    ],
+)
+def test_a_contradiction_names_both_witnesses(tmp_path: Path, stem: str, facts: dict[str, object], told: str) -> None:
+    root = study(tmp_path, stem, "FLAIR")
+    with_sidecar(root, stem, **facts)
+    text = refusal(tmp_path)
+    assert f"{stem}.nii.gz" in text
+    assert f"{stem}.json" in text
+    assert told in text
+
+
+def test_bids_without_ce_beside_a_stated_agent_is_refused(tmp_path: Path) -> None:
+    put(tmp_path / "sub-01" / "anat", "sub-01_T1w.nii.gz", "sub-01_FLAIR.nii.gz")
+    with_sidecar(tmp_path / "sub-01" / "anat", "sub-01_T1w", ContrastBolusAgent="Gadovist")
+    assert "sub-01_T1w.json" in refusal(tmp_path)
+
+
+def test_bids_may_say_contrast_in_another_entity(tmp_path: Path) -> None:
+    put(tmp_path / "sub-01" / "anat", "sub-01_acq-postGd_T1w.nii.gz", "sub-01_ce-none_T1w.nii.gz")
+    assert found(tmp_path) == {"t1c": "sub-01_acq-postGd_T1w", "t1n": "sub-01_ce-none_T1w"}
+
+
+def test_a_sidecar_leaves_open_what_it_does_not_say(tmp_path: Path) -> None:
+    root = study(tmp_path, "scan1", "FLAIR")
+    with_sidecar(root, "scan1", EchoTime=0.003)
+    assert "scan1.nii.gz may be T1 or T1ce" in refusal(tmp_path)
+
+
+def test_a_layout_file_wins_over_names_and_sidecars(tmp_path: Path) -> None:
+    root = study(tmp_path / "in", "T1 ohne KM", "FLAIR")
+    with_sidecar(root, "T1 ohne KM", ContrastBolusAgent="Gadovist")
+    table = tmp_path / "layout.csv"
+    table.write_text("case,t1ce,flair\nanna,Miller/T1 ohne KM.nii.gz,Miller/FLAIR.nii.gz\n", encoding="utf-8")
+    (case,) = find_cases(tmp_path / "in", table)
+    assert isinstance(case, Case)
+    assert set(case.sources) == {T1C, FLAIR}
+    assert not case.problems
