@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from bratsseg.errors import CaseError, GridMismatch
 from bratsseg.results.labelmaps import LabelMapFile
 from bratsseg.results.reading import read_labels
-from bratsseg.results.sorting import LENIENT
 from bratsseg.study.case import Case, Problem
-from bratsseg.study.checks import check_case
+from bratsseg.study.checks import examine
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
-from bratsseg.study.reading import Header, read_volume
+from bratsseg.study.reading import Header
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Volume
 
@@ -88,23 +87,17 @@ class CaseFacts:
 
 
 def describe_case(case: Case, dialect: str | None) -> CaseFacts:
-    """Read a case, scan by scan, and keep its facts alone. Never raises for what is wrong with the case.
+    """Read a case and keep its facts alone. Never raises for what is wrong with the case.
 
     ``dialect`` is that of the reference; without it the values are counted and no region is named.
     """
-    checked = check_case(case, LENIENT)
-    problems = list(checked.problems)
-    scans = {}
-    for modality, header in checked.headers.items():
-        owner = modality.label
-        try:
-            quantiles = intensity_quantiles(read_volume(case.sources[modality], owner, LENIENT))
-        except CaseError as error:
-            problems.append(Problem(type(error), str(error)))
-            quantiles = {}
-        scans[modality] = _scan(header, quantiles)
+    checked, study = examine(case)
+    scans = {
+        modality: _scan(header, intensity_quantiles(study.volumes[modality]) if modality in study.volumes else {})
+        for modality, header in checked.headers.items()
+    }
     reference, more = _reference(case, dialect, next(iter(checked.headers.values()), None))
-    return CaseFacts(case.id, case.layout, scans, reference, (*problems, *more))
+    return CaseFacts(case.id, case.layout, scans, reference, (*checked.problems, *more))
 
 
 def intensity_quantiles(volume: Volume) -> dict[str, float]:

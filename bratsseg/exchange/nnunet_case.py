@@ -15,7 +15,7 @@ from bratsseg.exchange.translation import Translation
 from bratsseg.results.labelmaps import LabelMapFile
 from bratsseg.results.reading import read_labels
 from bratsseg.results.sorting import LENIENT
-from bratsseg.study.case import Case, VolumeSource
+from bratsseg.study.case import Case, VolumeSource, raise_fatal
 from bratsseg.study.checks import check_case
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.modality import Modality
@@ -76,9 +76,7 @@ def _headers(case: Case, channels: Sequence[Modality]) -> dict[Modality, Header]
             "name fewer with --modalities, or leave the case out"
         )
     checked = check_case(case)
-    for problem in checked.problems:
-        if problem.fatal:
-            raise problem.error_in(case.id)
+    raise_fatal(case.id, checked.problems)
     if any(not checked.headers[modality].grid.physical for modality in channels):
         raise GeometryError(
             f"case {case.id}: its voxels must have a size in mm, as nnU-Net plans by it; pictures have none"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bratsseg.errors import CaseError, ContentError, GeometryError, GridMismatch, ModalityMissing
+from bratsseg.study.brain import find_brain
 from bratsseg.study.case import Case, Problem, VolumeSource
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
-from bratsseg.study.reading import GeometryPolicy, Header, read_header
+from bratsseg.study.reading import GeometryPolicy, Header, read_header, read_volume
 from bratsseg.study.reading.geometry import EXTENT_MM, POSSIBLE_MM, shown_extent
 from bratsseg.study.volume import Study, Volume
 
@@ -50,6 +51,27 @@ def check_case(case: Case, policy: GeometryPolicy | None = None) -> CaseCheck:
     if not case.sources and not problems:
         problems.append(Problem(ModalityMissing, "no scan was found"))
     return CaseCheck(case, headers, (*problems, *_grid_problems(grids)))
+
+
+def examine(case: Case, policy: GeometryPolicy | None = None) -> tuple[CaseCheck, Study]:
+    """Check a case by names, headers, voxels and brain, and read what can be read. Never raises for what is wrong.
+
+    What ``segment`` and ``train`` would refuse in any case is found here, and everything else that is wrong as well.
+    """
+    checked = check_case(case, policy)
+    problems = list(checked.problems)
+    volumes = {
+        modality: volume
+        for modality in checked.headers
+        if (volume := _volume(case.sources[modality], modality.label, policy, problems)) is not None
+    }
+    mask = None if case.mask is None else _volume(VolumeSource(case.mask), "brain mask", policy, problems)
+    study = Study(case.id, volumes, mask)
+    if volumes:
+        problems += inspect(study)
+        if not any(problem.fatal for problem in problems):
+            problems += _brain_problems(study)
+    return replace(checked, problems=tuple(dict.fromkeys(problems))), study
 
 
 def inspect(study: Study) -> list[Problem]:
@@ -149,6 +171,22 @@ def _header(source: VolumeSource, name: str, policy: GeometryPolicy, problems: l
         return None
     problems.extend(Problem(GeometryError, f"{name}: {note}", fatal=False) for note in header.notes)
     return header
+
+
+def _volume(source: VolumeSource, name: str, policy: GeometryPolicy | None, problems: list[Problem]) -> Volume | None:
+    try:
+        return read_volume(source, name, policy or GeometryPolicy())
+    except CaseError as error:
+        problems.append(Problem(type(error), str(error)))
+        return None
+
+
+def _brain_problems(study: Study) -> list[Problem]:
+    try:
+        find_brain(study)
+    except CaseError as error:
+        return [Problem(type(error), str(error).removeprefix(f"case {study.case_id}: "))]
+    return []
 
 
 def _content(message: str) -> Problem:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bratsseg.errors import ReadError
 from bratsseg.files import GZIP_MAGIC
-from bratsseg.study.case import Case, VolumeSource
+from bratsseg.study.case import Case, VolumeSource, raise_fatal
 from bratsseg.study.reading import itk, nifti, picture
 from bratsseg.study.reading.geometry import GeometryPolicy
 from bratsseg.study.reading.header import Header
@@ -63,9 +63,7 @@ def read_study(case: Case, policy: GeometryPolicy = DEFAULT_POLICY) -> Study:
     Raises the case's own first fatal problem as the error it is, and whatever ``read_volume`` raises. What was odd but
     tolerated is in ``Study.warnings``.
     """
-    for problem in case.problems:
-        if problem.fatal:
-            raise problem.error_in(case.id)
+    raise_fatal(case.id, case.problems)
     parts = {modality.label: source for modality, source in case.sources.items()}
     if case.mask is not None:
         parts["brain mask"] = VolumeSource(case.mask)
