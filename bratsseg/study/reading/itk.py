@@ -64,7 +64,7 @@ _TYPES = {
 }
 
 
-def read_voxels(source: VolumeSource, header: Header, owner: str) -> NDArray[np.generic]:
+def read_voxels(source: VolumeSource, header: Header, owner: str) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     """The stored voxels, (I, J, K) in Fortran order; ``ReadError`` when the file is cut short or damaged."""
     itk = _itk(owner)
     try:
@@ -73,7 +73,7 @@ def read_voxels(source: VolumeSource, header: Header, owner: str) -> NDArray[np.
         raise _damaged(owner, source, error) from error
     if header.volumes > 1:
         voxels = voxels.reshape(header.volumes, *header.grid.shape[::-1])[check_channel(source, header.volumes, owner)]
-    return voxels.reshape(header.grid.shape[::-1]).T
+    return voxels.reshape(header.grid.shape[::-1]).T, ()
 
 
 def _itk(owner: str) -> Any:

@@ -28,8 +28,10 @@ class Format(Protocol):
     def read_header(self, source: VolumeSource, owner: str, policy: GeometryPolicy) -> Header:
         """The header of one volume."""
 
-    def read_voxels(self, source: VolumeSource, header: Header, owner: str) -> NDArray[np.generic]:
-        """The stored voxels, (I, J, K)."""
+    def read_voxels(
+        self, source: VolumeSource, header: Header, owner: str
+    ) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+        """The stored voxels, (I, J, K), and notes on what was odd and tolerated."""
 
 
 def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAULT_POLICY) -> Header:
@@ -92,9 +94,9 @@ def is_picture(case: Case) -> bool:
 def _read(source: VolumeSource, owner: str, policy: GeometryPolicy) -> tuple[Volume, Header]:
     reader = _format_of(source.path, owner)
     header = reader.read_header(source, owner, policy)
-    voxels = reader.read_voxels(source, header, owner)
+    voxels, notes = reader.read_voxels(source, header, owner)
     volume = Volume(voxels, header.grid, header.slope, header.intercept, header.nifti, source.path)
-    return volume, header
+    return volume, replace(header, notes=header.notes + notes)
 
 
 def _format_of(path: Path, owner: str) -> Format:
