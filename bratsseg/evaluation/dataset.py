@@ -130,15 +130,15 @@ def _reference(
     if case.reference is None:
         return None, ()
     try:
-        volume, stored = read_labels(LabelMapFile(case.id, case.reference, case.dialect))
+        item = LabelMapFile(case.id, case.reference, case.dialect)
+        volume, stored = read_labels(item, None if scan is None else scan.grid)
         facts = reference_facts(stored, volume.grid, dialect)
     except CaseError as error:
         return None, (Problem(type(error), str(error)),)
     if scan is None or scan.grid.same_as(volume.grid):
         return facts, ()
-    apart = scan.grid.displacement_mm(volume.grid)
-    how = f"lies {apart:.1f} mm apart" if np.isfinite(apart) else f"has {volume.grid.shape} voxels"
-    return facts, (Problem(GridMismatch, f"reference: its grid must be that of the scans, it {how}"),)
+    text = f"reference: its grid must be that of the scans, it {volume.grid.difference(scan.grid)}"
+    return facts, (Problem(GridMismatch, text),)
 
 
 def reference_facts(stored: NDArray[np.uint8], grid: Grid, dialect: str | None) -> ReferenceFacts:

@@ -108,14 +108,14 @@ def _place(source: VolumeSource, header: Header, path: Path, owner: str) -> None
 
 def _write_labels(reference: Reference, case: str, scan: Header, first: Modality, path: Path) -> Iterable[str]:
     spoken = get_dialect(reference.dialect)
-    volume, stored = read_labels(reference.item)
+    volume, stored = read_labels(reference.item, scan.grid)
     found = {int(value) for value in np.flatnonzero(np.bincount(stored.ravel(order="K")))} - {0}
     if found - spoken.meaning.keys():
         spoken.decode(stored, f"case {case}: {reference.item.path.name}")  # raises, and says what is wrong
     if not scan.grid.same_as(volume.grid):
         raise GridMismatch(
-            f"case {case}: the reference must lie on the grid of {first.label}, was "
-            f"{scan.grid.displacement_mm(volume.grid):.1f} mm off; resample it first"
+            f"case {case}: the reference must lie on the grid of {first.label}, but "
+            f"{volume.grid.difference(scan.grid)}; resample it first"
         )
     translation = Translation.between(spoken, get_dialect(DIALECT))
     write_label_map(

@@ -41,7 +41,8 @@ RING_STEP_MM = 3.0
 # voxels may be any value.
 AMID = 0.1
 FLOOR_PERCENTILE = 0.5
-# Air lies far below tissue when its distance exceeds this multiple of that span: in real scans it is at most .4.
+# Air lies far below tissue when it is negative, as no scanner makes it, and its distance exceeds this multiple of that
+# span: in real scans, scaled or not, it is at most .4.
 FAR_BELOW = 2.0
 _COARSE, _FEWEST = 200_000, 50
 
@@ -206,7 +207,7 @@ class _Tissue:
             return cls(air, False, False)
         floor, middle = (float(value) for value in np.percentile(tissue, [FLOOR_PERCENTILE, 50.0]))
         span = middle - floor
-        return cls(floor, air - floor > AMID * span > 0, floor - air > FAR_BELOW * span > 0)
+        return cls(floor, air - floor > AMID * span > 0, air < 0 and floor - air > FAR_BELOW * span > 0)
 
 
 def _brightness_above(voxels: NDArray[Any], floor: float) -> float:

@@ -128,20 +128,14 @@ def _unique(flat: NDArray[np.generic]) -> NDArray[np.generic]:
 def _grid_problems(grids: dict[str, Grid]) -> list[Problem]:
     names = list(grids)
     return [
-        Problem(GridMismatch, f"{name}: grid must be that of {names[0]}, {_difference(grids[name], grids[names[0]])}")
+        Problem(
+            GridMismatch,
+            f"{name}: grid must be that of {names[0]}, {grids[name].difference(grids[names[0]])}; register and "
+            "resample the study to one grid first",
+        )
         for name in names[1:]
         if not grids[name].same_as(grids[names[0]])
     ]
-
-
-def _difference(grid: Grid, other: Grid) -> str:
-    if grid.shape != other.shape:
-        return f"is {_size(grid)} and not {_size(other)} voxels; register and resample the study to one grid first"
-    return f"lies {grid.displacement_mm(other):.1f} mm apart; register and resample the study to one grid first"
-
-
-def _size(grid: Grid) -> str:
-    return " x ".join(str(size) for size in grid.shape)
 
 
 def _extent_problems(name: str, grid: Grid) -> list[Problem]:

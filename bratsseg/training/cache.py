@@ -179,11 +179,11 @@ def _truth(case: TrainingCase, grid: Any, regions: tuple[Region, ...]) -> NDArra
 
     owner = f"case {case.case.id}: reference"
     assert case.case.reference is not None  # find_training_cases refuses such a case
-    volume = read_reference(case.case.reference, owner)
+    volume = read_reference(case.case.reference, owner, onto=grid)
     if not grid.same_as(volume.grid):
         raise GridMismatch(
-            f"{owner} must lie on the grid of the scans {grid.shape}, was {volume.grid.shape}, corners "
-            f"{grid.displacement_mm(volume.grid):.1f} mm apart; resample it, or correct its header"
+            f"{owner} must lie on the grid of the scans, but {volume.grid.difference(grid)}; resample it, or correct "
+            "its header"
         )
     dialect = get_dialect(case.dialect)
     untold = [region for region in regions if region not in dialect.expresses]

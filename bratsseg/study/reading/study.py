@@ -10,12 +10,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg.errors import ReadError
+from bratsseg.errors import ContentError, ReadError
 from bratsseg.files import GZIP_MAGIC
 from bratsseg.study.case import Case, VolumeSource, raise_fatal
+from bratsseg.study.grid import Grid
 from bratsseg.study.reading import itk, nifti, picture
 from bratsseg.study.reading.geometry import GeometryPolicy
-from bratsseg.study.reading.header import Header
+from bratsseg.study.reading.header import SLICER_SEGMENTATION, Header
 from bratsseg.study.stack import archive_of, is_stack
 from bratsseg.study.volume import Study, Volume
 
@@ -51,12 +52,37 @@ def read_volume(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAU
     return _read(source, owner, policy)[0]
 
 
-def read_reference(path: Path, owner: str, policy: GeometryPolicy = DEFAULT_POLICY) -> Volume:
-    """A label map somebody made, as stored values on its own grid; a ``Dialect`` gives the values a meaning."""
+def read_reference(path: Path, owner: str, policy: GeometryPolicy = DEFAULT_POLICY, onto: Grid | None = None) -> Volume:
+    """A label map somebody made, as stored values on its own grid; a ``Dialect`` gives the values a meaning.
+
+    3D Slicer stores of a segmentation (``.seg.nrrd``) only the box that holds something: where that is a part of the
+    grid ``onto``, the map is given there, with 0 around.
+    """
+    header = read_header(VolumeSource(path, 0), owner, policy)
+    if header.volumes > 1 and header.grid.physical:
+        raise ContentError(
+            f"{owner}: a label map must be one volume of whole numbers, was {header.volumes} volumes in 4-D (a class "
+            "in each?); store the classes as values of one volume first"
+        )
     volume = read_volume(VolumeSource(path), owner, policy)
+    if onto is not None and path.name.lower().endswith(SLICER_SEGMENTATION):
+        return _padded(volume, onto)
     if volume.grid.physical:
         return volume
     return replace(volume, voxels=picture.without_loss(path, volume.voxels))
+
+
+def _padded(volume: Volume, onto: Grid) -> Volume:
+    """The volume with 0 around it on a grid that holds it whole, and as it is where ``onto`` does not."""
+    start = volume.grid.offset_in(onto)
+    if start is None:
+        return volume
+    box = tuple(slice(first, first + size) for first, size in zip(start, volume.grid.shape, strict=True))
+    if any(part.start < 0 or part.stop > size for part, size in zip(box, onto.shape, strict=True)):
+        return volume
+    voxels = np.zeros(onto.shape, dtype=volume.voxels.dtype, order="F")
+    voxels[box] = volume.voxels
+    return replace(volume, voxels=voxels, grid=onto)
 
 
 def read_study(case: Case, policy: GeometryPolicy = DEFAULT_POLICY) -> Study:
