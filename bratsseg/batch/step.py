@@ -6,7 +6,7 @@ import logging
 import platform
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -26,7 +26,7 @@ from bratsseg.results.commit import publish, publish_more
 from bratsseg.results.edited import follow_edit, volumes_of
 from bratsseg.results.record import CaseRecord, InputFile, ModelIdentity, Status, read_record, record_path, stamp
 from bratsseg.results.staging import Staging
-from bratsseg.study.case import Case, Problem
+from bratsseg.study.case import Case, raise_fatal
 from bratsseg.study.checks import inspect
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.reading import read_study
@@ -123,7 +123,7 @@ class Steps:
         with self._isolated(work):
             if (unfit := self._names.unfit(case)) is not None:
                 raise CaseError(f"case {case.id}: {unfit}")
-            _raise_first_fatal(case, case.problems)
+            raise_fatal(case.id, case.problems)
             if not self._options.overwrite:
                 work.earlier = earlier_result(case, self._out, self._fingerprint, self._names, self._options)
             if work.earlier is not None:
@@ -134,7 +134,7 @@ class Steps:
                 work.modality = str(study.reference_modality)
             with work.stage("check"):
                 problems = inspect(study)
-                _raise_first_fatal(case, problems)
+                raise_fatal(case.id, problems)
                 work.warnings += [problem.message for problem in problems]
             with work.stage("prepare"):
                 work.prepared = self._segmenter.prepare(study)
@@ -285,12 +285,6 @@ def package_versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[package] = version(package)
     return found
-
-
-def _raise_first_fatal(case: Case, problems: Iterable[Problem]) -> None:
-    for problem in problems:
-        if problem.fatal:
-            raise problem.error_in(case.id)
 
 
 def _same_refusal(before: CaseRecord | None, now: CaseRecord) -> bool:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
-from bratsseg.errors import CaseError, UsageError
-from bratsseg.study.case import Case, Problem
-from bratsseg.study.checks import CaseCheck, check_case, inspect
+from bratsseg.errors import UsageError
+from bratsseg.study.case import Case
+from bratsseg.study.checks import CaseCheck, check_case, examine
 from bratsseg.study.layout import find_cases
 from bratsseg.study.modality import Modality
-from bratsseg.study.reading import GeometryPolicy, Header, read_study
+from bratsseg.study.reading import GeometryPolicy, Header
 
 SCHEMA = 1
 
@@ -35,22 +34,13 @@ def check(
     except UsageError as error:
         print(f"bratsseg check: {_plain(str(error))}", file=sys.stderr)
         return error.exit_code
-    checks = (_with_voxels(check_case(case, policy), policy) if voxels else check_case(case, policy) for case in cases)
-    return _print_json(folder, list(checks)) if as_json else _print_table(folder, checks)
+    checks = (examine(case, policy)[0] if voxels else check_case(case, policy) for case in cases)
+    if as_json:
+        return _print_json(folder, list(checks))
+    return _print_table(folder, checks, "" if voxels else " (by names and headers; --voxels reads the scans as well)")
 
 
-def _with_voxels(found: CaseCheck, policy: GeometryPolicy) -> CaseCheck:
-    """The same check with what the voxels show, as far as the case can be read."""
-    case = replace(found.case, problems=())
-    try:
-        more = inspect(read_study(case, policy)) if case.sources else []
-    except CaseError as error:
-        more = [Problem(type(error), str(error).removeprefix(f"case {case.id}: "))]
-    known = {(problem.code, problem.message) for problem in found.problems}
-    return replace(found, problems=(*found.problems, *(p for p in more if (p.code, p.message) not in known)))
-
-
-def _print_table(folder: Path, checks: Iterable[CaseCheck]) -> int:
+def _print_table(folder: Path, checks: Iterable[CaseCheck], by: str) -> int:
     fine = total = 0
     for found in checks:
         total += 1
@@ -59,7 +49,7 @@ def _print_table(folder: Path, checks: Iterable[CaseCheck]) -> int:
     if not total:
         print(f"no scans were found in {_plain(str(folder))}; --layout can say which files are which")
         return 1
-    print(f"\n{total} case(s): {fine} fine, {total - fine} with problems")
+    print(f"\n{total} case(s): {fine} fine, {total - fine} with problems{by}")
     return 0 if fine == total else 1
 
 
@@ -85,7 +75,7 @@ def _lines(found: CaseCheck, folder: Path) -> list[str]:
 
 def _facts(header: Header | None) -> str:
     if header is None:
-        return "unreadable"
+        return "refused, see below"
     size = " x ".join(str(size) for size in header.grid.shape)
     if header.grid.spacing is None:
         return f"{size:<16}{'pixels of no size':<26}{header.dtype.name}"

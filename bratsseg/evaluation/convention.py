@@ -16,6 +16,10 @@ from bratsseg.errors import CaseError, DialectError
 from bratsseg.results.labelmaps import LabelMapFile
 from bratsseg.results.reading import read_labels
 from bratsseg.study.dialect import DIALECTS, get_dialect
+from bratsseg.wording import some
+
+MEANT = frozenset({0}.union(*(dialect.meaning for dialect in DIALECTS.values())))
+"""Every value that some dialect has."""
 
 
 def settle_dialects(root: Path, maps: Mapping[str, LabelMapFile], stated: str | None, flag: str) -> dict[str, str]:
@@ -36,11 +40,12 @@ def settle_dialects(root: Path, maps: Mapping[str, LabelMapFile], stated: str | 
         else:
             families[item.dialect][case] = item
     if unknown:
-        values = _values(unknown)
+        values, strange = _values(unknown)
+        damaged = f"; {_held(strange, strange, root)}, which no dialect has" if strange else ""
         raise DialectError(
             f"{root}: the convention of the label values must be known, but nothing says it for "
-            f"{len(unknown)} label map(s) such as {unknown[0].path.name}; their values {_listed(values)} fit "
-            f"{_candidates(values)}; say which with {flag}"
+            f"{len(unknown)} label map(s) such as {_place(unknown[0], root)}; their values "
+            f"{_listed(values)} fit {_candidates(values)}; say which with {flag}{damaged}"
         )
     for dialect, items in families.items():
         settled.update(dict.fromkeys(items, _confirmed(dialect, list(items.values()), root, flag)))
@@ -59,7 +64,7 @@ def _as_stated(root: Path, maps: Mapping[str, LabelMapFile], dialect: str, flag:
 
 def _confirmed(dialect: str, items: list[LabelMapFile], root: Path, flag: str) -> str:
     """The dialect that file names prove, unless a value anywhere in the family contradicts it."""
-    values = _values(items)
+    values, _ = _values(items)
     # BraTS-GLI kept its names when 2024 added 4, the resection cavity.
     if dialect == "brats2023" and 4 in values:
         dialect = "brats2024"
@@ -69,28 +74,51 @@ def _confirmed(dialect: str, items: list[LabelMapFile], root: Path, flag: str) -
             f"{root}: names such as {items[0].path.name} stand for 2023's values as well as for 2024's, and "
             f"the values {_listed(values)} fit both brats2023 and brats2024-ped; say which with {flag}"
         )
-    strange = values - get_dialect(dialect).meaning.keys()
+    strange = values.keys() - get_dialect(dialect).meaning.keys()
     if strange:
         raise DialectError(
-            f"{root}: names such as {items[0].path.name} say dialect {dialect}, but value(s) {_listed(strange)} "
-            f"contradict it; all values {_listed(values)} fit {_candidates(values)}; say which with {flag}"
+            f"{root}: names such as {items[0].path.name} say dialect {dialect}, but "
+            f"{_held(values, strange, root)}, which contradicts it; all values "
+            f"{_listed(values)} fit {_candidates(values)}; say which with {flag}"
         )
     return dialect
 
 
-def _values(items: Collection[LabelMapFile]) -> set[int]:
-    """All values but 0; a map that cannot be read has none here and is refused when it is scored."""
-    found: set[int] = set()
+def _values(items: Collection[LabelMapFile]) -> tuple[dict[int, list[LabelMapFile]], dict[int, list[LabelMapFile]]]:
+    """Who holds each value but 0: those that some dialect has, and those that are in none.
+
+    A map with a value of no dialect is damaged: it is refused by name when it is decoded, and puts no other map under
+    suspicion. One that cannot be read has no values here, and is refused likewise.
+    """
+    known: dict[int, list[LabelMapFile]] = defaultdict(list)
+    strange: dict[int, list[LabelMapFile]] = defaultdict(list)
     for item in items:
         try:
-            found |= set(np.flatnonzero(np.bincount(read_labels(item)[1].ravel(order="K"))).tolist())
+            values = np.flatnonzero(np.bincount(read_labels(item)[1].ravel(order="K"))).tolist()
         except CaseError:
             continue
-    return found - {0}
+        for value in values:
+            (known if value in MEANT else strange)[value].append(item)
+    known.pop(0, None)
+    return known, strange
 
 
-def _candidates(values: set[int]) -> str:
-    return ", ".join(name for name, dialect in DIALECTS.items() if values <= dialect.meaning.keys()) or "no dialect"
+def _candidates(values: Collection[int]) -> str:
+    return (
+        ", ".join(name for name, dialect in DIALECTS.items() if set(values) <= dialect.meaning.keys()) or "no dialect"
+    )
+
+
+def _held(values: Mapping[int, list[LabelMapFile]], which: Collection[int], root: Path) -> str:
+    """Which maps below ``root`` hold values."""
+    return "; ".join(
+        f"value {value} is in {some([_place(item, root) for item in values[value]], 3)}" for value in sorted(which)[:4]
+    )
+
+
+def _place(item: LabelMapFile, root: Path) -> str:
+    """Where a map lies below ``root``: in a folder for each case all may be called ``seg.nii.gz``."""
+    return item.path.relative_to(root).as_posix() if item.path.is_relative_to(root) else str(item.path)
 
 
 def _listed(values: Collection[int]) -> str:

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from bratsseg.errors import CaseError, GridMismatch
 from bratsseg.results.labelmaps import LabelMapFile
 from bratsseg.results.reading import read_labels
-from bratsseg.results.sorting import LENIENT
 from bratsseg.study.case import Case, Problem
-from bratsseg.study.checks import check_case
+from bratsseg.study.checks import examine
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
-from bratsseg.study.reading import Header, read_volume
+from bratsseg.study.reading import Header
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Volume
 
@@ -88,23 +87,17 @@ class CaseFacts:
 
 
 def describe_case(case: Case, dialect: str | None) -> CaseFacts:
-    """Read a case, scan by scan, and keep its facts alone. Never raises for what is wrong with the case.
+    """Read a case and keep its facts alone. Never raises for what is wrong with the case.
 
     ``dialect`` is that of the reference; without it the values are counted and no region is named.
     """
-    checked = check_case(case, LENIENT)
-    problems = list(checked.problems)
-    scans = {}
-    for modality, header in checked.headers.items():
-        owner = modality.label
-        try:
-            quantiles = intensity_quantiles(read_volume(case.sources[modality], owner, LENIENT))
-        except CaseError as error:
-            problems.append(Problem(type(error), str(error)))
-            quantiles = {}
-        scans[modality] = _scan(header, quantiles)
+    checked, study = examine(case)
+    scans = {
+        modality: _scan(header, intensity_quantiles(study.volumes[modality]) if modality in study.volumes else {})
+        for modality, header in checked.headers.items()
+    }
     reference, more = _reference(case, dialect, next(iter(checked.headers.values()), None))
-    return CaseFacts(case.id, case.layout, scans, reference, (*problems, *more))
+    return CaseFacts(case.id, case.layout, scans, reference, (*checked.problems, *more))
 
 
 def intensity_quantiles(volume: Volume) -> dict[str, float]:
@@ -137,15 +130,15 @@ def _reference(
     if case.reference is None:
         return None, ()
     try:
-        volume, stored = read_labels(LabelMapFile(case.id, case.reference, case.dialect))
+        item = LabelMapFile(case.id, case.reference, case.dialect)
+        volume, stored = read_labels(item, None if scan is None else scan.grid)
         facts = reference_facts(stored, volume.grid, dialect)
     except CaseError as error:
         return None, (Problem(type(error), str(error)),)
     if scan is None or scan.grid.same_as(volume.grid):
         return facts, ()
-    apart = scan.grid.displacement_mm(volume.grid)
-    how = f"lies {apart:.1f} mm apart" if np.isfinite(apart) else f"has {volume.grid.shape} voxels"
-    return facts, (Problem(GridMismatch, f"reference: its grid must be that of the scans, it {how}"),)
+    text = f"reference: its grid must be that of the scans, it {volume.grid.difference(scan.grid)}"
+    return facts, (Problem(GridMismatch, text),)
 
 
 def reference_facts(stored: NDArray[np.uint8], grid: Grid, dialect: str | None) -> ReferenceFacts:

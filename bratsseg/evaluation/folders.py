@@ -21,6 +21,7 @@ from bratsseg.results.labelmaps import LabelMapFile, Reason, find_label_maps, fi
 from bratsseg.results.reading import label_map_of, read_labels
 from bratsseg.study.account import Account
 from bratsseg.study.dialect import get_dialect
+from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.volume import Volume
 from bratsseg.wording import some
@@ -137,10 +138,10 @@ def _compared(work: list[_Pair], workers: int) -> Iterator[_Scored | Unscored]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _read(item: LabelMapFile, dialect: str) -> tuple[LabelMap, Volume, Mask | None]:
+def _read(item: LabelMapFile, dialect: str, onto: Grid | None = None) -> tuple[LabelMap, Volume, Mask | None]:
     """The label map, its file, and the resection cavity where the dialect has one."""
     convention = get_dialect(dialect)
-    volume, values = read_labels(item)
+    volume, values = read_labels(item, onto)
     label_map = label_map_of(item, dialect, volume, values)
     cavities = [value for value, held in convention.meaning.items() if not held]
     cavity = np.isin(values, cavities) if cavities else None
@@ -158,7 +159,9 @@ def _compare(pair: _Pair) -> _Scored | Unscored:
 
 def _score(pair: _Pair) -> _Scored:
     predicted, _, mine = _read(pair.ours, pair.predicted_dialect)
-    reference, volume, known = _read(pair.theirs, pair.reference_dialect)
+    reference, volume, known = _read(pair.theirs, pair.reference_dialect, predicted.grid)
+    if predicted.grid.shape != reference.grid.shape:
+        predicted, _, mine = _read(pair.ours, pair.predicted_dialect, reference.grid)
     grid = predicted.grid
     notes: tuple[str, ...] = ()
     if grid.shape == reference.grid.shape and not grid.same_as(reference.grid) and _lies_nowhere(volume):

@@ -83,9 +83,8 @@ def score_case(
     """
     if not predicted.grid.same_as(reference.grid):
         raise GridMismatch(
-            f"prediction and reference must share one grid; shapes {predicted.grid.shape} and {reference.grid.shape}, "
-            f"corners {predicted.grid.displacement_mm(reference.grid):.1f} mm apart; resample the prediction to the "
-            "grid of the reference"
+            f"prediction and reference must share one grid; the reference {reference.grid.difference(predicted.grid)}; "
+            f"{_way_on(predicted.grid, reference.grid)}"
         )
     shown = predicted.assessable & reference.assessable
     ours, theirs = ({str(r): side.region(r) for r in Region if r in shown} for side in (predicted, reference))
@@ -94,6 +93,17 @@ def score_case(
     scores = {name: _score_region(ours[name], theirs[name], predicted.grid) for name in ours}
     lesions = {} if rules is None else _score_lesions(ours, theirs, predicted.grid, rules)
     return CaseScores(scores, tuple(region for region in Region if region not in shown), lesions)
+
+
+def _way_on(predicted: Grid, reference: Grid) -> str:
+    """What to do about two grids, first of all without resampling."""
+    if predicted.offset_in(reference) is None:
+        return "resample the prediction to the grid of the reference"
+    for name, part, whole in (("reference", reference, predicted), ("prediction", predicted, reference)):
+        at = part.offset_in(whole) or (-1, -1, -1)
+        if all(0 <= first <= size - own for first, own, size in zip(at, part.shape, whole.shape, strict=True)):
+            return f"the {name} was cropped: pad it with 0, its first voxel is {at} of the other"
+    return "both were cropped: pad them with 0 to the grid of the scan"
 
 
 def _score_lesions(

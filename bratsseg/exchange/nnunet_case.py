@@ -15,7 +15,7 @@ from bratsseg.exchange.translation import Translation
 from bratsseg.results.labelmaps import LabelMapFile
 from bratsseg.results.reading import read_labels
 from bratsseg.results.sorting import LENIENT
-from bratsseg.study.case import Case, VolumeSource
+from bratsseg.study.case import Case, VolumeSource, raise_fatal
 from bratsseg.study.checks import check_case
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.modality import Modality
@@ -76,9 +76,7 @@ def _headers(case: Case, channels: Sequence[Modality]) -> dict[Modality, Header]
             "name fewer with --modalities, or leave the case out"
         )
     checked = check_case(case)
-    for problem in checked.problems:
-        if problem.fatal:
-            raise problem.error_in(case.id)
+    raise_fatal(case.id, checked.problems)
     if any(not checked.headers[modality].grid.physical for modality in channels):
         raise GeometryError(
             f"case {case.id}: its voxels must have a size in mm, as nnU-Net plans by it; pictures have none"
@@ -110,14 +108,14 @@ def _place(source: VolumeSource, header: Header, path: Path, owner: str) -> None
 
 def _write_labels(reference: Reference, case: str, scan: Header, first: Modality, path: Path) -> Iterable[str]:
     spoken = get_dialect(reference.dialect)
-    volume, stored = read_labels(reference.item)
+    volume, stored = read_labels(reference.item, scan.grid)
     found = {int(value) for value in np.flatnonzero(np.bincount(stored.ravel(order="K")))} - {0}
     if found - spoken.meaning.keys():
         spoken.decode(stored, f"case {case}: {reference.item.path.name}")  # raises, and says what is wrong
     if not scan.grid.same_as(volume.grid):
         raise GridMismatch(
-            f"case {case}: the reference must lie on the grid of {first.label}, was "
-            f"{scan.grid.displacement_mm(volume.grid):.1f} mm off; resample it first"
+            f"case {case}: the reference must lie on the grid of {first.label}, but "
+            f"{volume.grid.difference(scan.grid)}; resample it first"
         )
     translation = Translation.between(spoken, get_dialect(DIALECT))
     write_label_map(

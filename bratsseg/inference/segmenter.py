@@ -21,6 +21,7 @@ from bratsseg.inference.quality import assess, modality_drop
 from bratsseg.inference.runtime import Runtime
 from bratsseg.inference.shipped import PICTURES, shipped_names
 from bratsseg.study.brain import Brain, find_brain
+from bratsseg.study.case import raise_fatal
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality
 from bratsseg.study.quality import RegionQuality
@@ -93,6 +94,9 @@ class Segmenter:
 
     def segment(self, study: Study) -> Segmentation:
         """Segment one study. Raises a ``CaseError`` that says why a study cannot be."""
+        from bratsseg.study.checks import inspect  # noqa: PLC0415 - reads files, which machines that only train cannot
+
+        raise_fatal(study.case_id, inspect(study))
         prepared = self.prepare(study)
         return self.finish(prepared, self.run(prepared))
 

@@ -10,15 +10,19 @@ from bratsseg.results.labelmaps import LabelMapFile
 from bratsseg.results.record import CaseRecord
 from bratsseg.results.sorting import LENIENT
 from bratsseg.study.dialect import get_dialect, whole_numbers
+from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.reading import GeometryPolicy, read_reference
 from bratsseg.study.volume import Volume
 
 
-def read_labels(item: LabelMapFile) -> tuple[Volume, NDArray[np.uint8]]:
-    """The file of a label map and its whole-number values (I, J, K); ``ReadError`` or ``LabelError``."""
+def read_labels(item: LabelMapFile, onto: Grid | None = None) -> tuple[Volume, NDArray[np.uint8]]:
+    """The file of a label map and its whole-number values (I, J, K); ``ReadError`` or ``LabelError``.
+
+    ``onto`` is the grid that a cropped file of 3D Slicer is padded to (see ``read_reference``).
+    """
     owner = f"case {item.case}: {item.path.name}"
-    volume = read_reference(item.path, owner, LENIENT if item.record is None else policy_of(item.record))
+    volume = read_reference(item.path, owner, LENIENT if item.record is None else policy_of(item.record), onto)
     plain = volume.slope == 1.0 and volume.intercept == 0.0
     return volume, whole_numbers(volume.voxels if plain else volume.values(), owner)
 

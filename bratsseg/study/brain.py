@@ -4,7 +4,8 @@ The rule, in this order:
 
 1. a mask file in the case;
 2. else, per modality, everything but the border region of one constant value (air is 0 in BraTS, -3.5 to -5.6 in
-   z-scored files), united over modalities;
+   z-scored files; 0 in the middle of the brain's own intensities where only the brain was scaled), united over
+   modalities;
 3. a picture is taken whole, for its makers chose what it shows.
 
 A border that is not constant means skull or air noise. A constant border with the dark ring that the skull leaves
@@ -35,6 +36,15 @@ RING_DEPTH_MM = (6.0, 12.0)
 RING_DARK_SHARE = 0.1
 RING_DARKNESS = 0.4
 RING_STEP_MM = 3.0
+# Air lies amid tissue when tissue gets darker than air by this share of what it spans up to its median: it is 1 in a
+# scaled brain, and 0 or less in real scans that nobody scaled so. The darkest of tissue is a percentile, for a few
+# voxels may be any value.
+AMID = 0.1
+FLOOR_PERCENTILE = 0.5
+# Air lies far below tissue when it is negative, as no scanner makes it, and its distance exceeds this multiple of that
+# span: in real scans, scaled or not, it is at most .4.
+FAR_BELOW = 2.0
+_COARSE, _FEWEST = 200_000, 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +117,8 @@ def _air_like(volume: Volume, owner: str) -> NDArray[np.bool_]:
     values, counts = np.unique(np.concatenate([face.ravel() for face in _faces(voxels)]), return_counts=True)
     border = values[counts.argmax()]
     tolerance = AIR_TOLERANCE * _brightness_above(voxels, float(border))
+    if _Tissue.of(voxels, float(border)).amid and _exactly(voxels, border):
+        tolerance = 0.0  # tissue lies on both sides of air, and some of it as near
     low, high = _bounds(float(border), tolerance, voxels.dtype)
     shares = sorted((float(((face >= low) & (face <= high)).mean()) for face in _faces(voxels)), reverse=True)
     if shares[CONSTANT_FACES - 1] < CONSTANT_SHARE:
@@ -145,6 +157,10 @@ def _dark_ring(volume: Volume) -> float:
     coarse = np.asarray(volume.voxels[:: step[0], :: step[1], :: step[2]], dtype=np.float32)
     edges = [edge * stride for edge, stride in zip(spacing, step, strict=True)]
     air = float(np.median(np.concatenate([face.ravel() for face in _faces(coarse)])))
+    tissue = _Tissue.of(coarse, air)
+    if tissue.amid or tissue.far_below:  # put air where a scanner has it: just below all tissue
+        coarse = np.where(coarse == air, 0.0, np.maximum(coarse - tissue.floor, 0.0))
+        air = 0.0
     bright = _brightness_above(coarse, air)
     through = int(np.argmax(edges))  # fill holes in the planes that are sampled best
     planes = np.moveaxis(coarse - air > 0.1 * bright, through, 0)
@@ -162,6 +178,36 @@ def _dark_ring(volume: Volume) -> float:
     inner = coarse[depth > RING_DEPTH_MM[1]]
     usual = float(np.median(inner)) - air if inner.size else bright
     return float((coarse[ring] - air < RING_DARKNESS * usual).mean())
+
+
+def _exactly(voxels: NDArray[Any], border: Any) -> bool:
+    """True when the faces that must be air hold nothing but the border's value."""
+    shares = sorted((float((face == border).mean()) for face in _faces(voxels)), reverse=True)
+    return shares[CONSTANT_FACES - 1] >= CONSTANT_SHARE
+
+
+@dataclass(frozen=True)
+class _Tissue:
+    """Where the air of a volume lies in what else there is: ``amid`` it, far below it, or just below as usual."""
+
+    floor: float
+    amid: bool
+    far_below: bool
+
+    @classmethod
+    def of(cls, voxels: NDArray[Any], air: float) -> _Tissue:
+        """From a coarse sample. ``floor`` is how dark tissue gets.
+
+        Whoever scales the brain alone (MONAI's ``NormalizeIntensity(nonzero=True)``, the smallest and largest to -1
+        and 1) leaves the air at 0, in the middle; others put it far below.
+        """
+        sample = np.asarray(voxels[::4, ::4, ::2] if voxels.size > _COARSE else voxels, dtype=np.float32)
+        tissue = sample[sample != np.float32(air)]
+        if tissue.size < _FEWEST:
+            return cls(air, False, False)
+        floor, middle = (float(value) for value in np.percentile(tissue, [FLOOR_PERCENTILE, 50.0]))
+        span = middle - floor
+        return cls(floor, air - floor > AMID * span > 0, air < 0 and floor - air > FAR_BELOW * span > 0)
 
 
 def _brightness_above(voxels: NDArray[Any], floor: float) -> float:

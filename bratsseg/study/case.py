@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bratsseg.errors import CaseError, Code
@@ -35,6 +36,13 @@ class Problem:
     def error_in(self, case_id: str) -> CaseError:
         """The error to raise for it."""
         return self.kind(f"case {case_id}: {self.message}")
+
+
+def raise_fatal(case_id: str, problems: Iterable[Problem]) -> None:
+    """Raise the first fatal problem as the error it is, with what the other fatal ones say."""
+    fatal = list(dict.fromkeys(problem for problem in problems if problem.fatal))
+    if fatal:
+        raise replace(fatal[0], message="; ".join(problem.message for problem in fatal)).error_in(case_id)
 
 
 @dataclass(frozen=True)

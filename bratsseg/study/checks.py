@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bratsseg.errors import CaseError, ContentError, GeometryError, GridMismatch, ModalityMissing
+from bratsseg.study.brain import find_brain
 from bratsseg.study.case import Case, Problem, VolumeSource
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
-from bratsseg.study.reading import GeometryPolicy, Header, read_header
+from bratsseg.study.reading import GeometryPolicy, Header, read_header, read_volume
 from bratsseg.study.reading.geometry import EXTENT_MM, POSSIBLE_MM, shown_extent
 from bratsseg.study.twice import equal_volumes, given_twice
 from bratsseg.study.volume import Study, Volume
@@ -51,6 +52,27 @@ def check_case(case: Case, policy: GeometryPolicy | None = None) -> CaseCheck:
     if not case.sources and not problems:
         problems.append(Problem(ModalityMissing, "no scan was found"))
     return CaseCheck(case, headers, (*problems, *_grid_problems(grids), *given_twice(case.sources)))
+
+
+def examine(case: Case, policy: GeometryPolicy | None = None) -> tuple[CaseCheck, Study]:
+    """Check a case by names, headers, voxels and brain, and read what can be read. Never raises for what is wrong.
+
+    What ``segment`` and ``train`` would refuse in any case is found here, and everything else that is wrong as well.
+    """
+    checked = check_case(case, policy)
+    problems = list(checked.problems)
+    volumes = {
+        modality: volume
+        for modality in checked.headers
+        if (volume := _volume(case.sources[modality], modality.label, policy, problems)) is not None
+    }
+    mask = None if case.mask is None else _volume(VolumeSource(case.mask), "brain mask", policy, problems)
+    study = Study(case.id, volumes, mask)
+    if volumes:
+        problems += inspect(study)
+        if not any(problem.fatal for problem in problems):
+            problems += _brain_problems(study)
+    return replace(checked, problems=tuple(dict.fromkeys(problems))), study
 
 
 def inspect(study: Study) -> list[Problem]:
@@ -108,20 +130,14 @@ def _unique(flat: NDArray[np.generic]) -> NDArray[np.generic]:
 def _grid_problems(grids: dict[str, Grid]) -> list[Problem]:
     names = list(grids)
     return [
-        Problem(GridMismatch, f"{name}: grid must be that of {names[0]}, {_difference(grids[name], grids[names[0]])}")
+        Problem(
+            GridMismatch,
+            f"{name}: grid must be that of {names[0]}, {grids[name].difference(grids[names[0]])}; register and "
+            "resample the study to one grid first",
+        )
         for name in names[1:]
         if not grids[name].same_as(grids[names[0]])
     ]
-
-
-def _difference(grid: Grid, other: Grid) -> str:
-    if grid.shape != other.shape:
-        return f"is {_size(grid)} and not {_size(other)} voxels; register and resample the study to one grid first"
-    return f"lies {grid.displacement_mm(other):.1f} mm apart; register and resample the study to one grid first"
-
-
-def _size(grid: Grid) -> str:
-    return " x ".join(str(size) for size in grid.shape)
 
 
 def _extent_problems(name: str, grid: Grid) -> list[Problem]:
@@ -151,6 +167,22 @@ def _header(source: VolumeSource, name: str, policy: GeometryPolicy, problems: l
         return None
     problems.extend(Problem(GeometryError, f"{name}: {note}", fatal=False) for note in header.notes)
     return header
+
+
+def _volume(source: VolumeSource, name: str, policy: GeometryPolicy | None, problems: list[Problem]) -> Volume | None:
+    try:
+        return read_volume(source, name, policy or GeometryPolicy())
+    except CaseError as error:
+        problems.append(Problem(type(error), str(error)))
+        return None
+
+
+def _brain_problems(study: Study) -> list[Problem]:
+    try:
+        find_brain(study)
+    except CaseError as error:
+        return [Problem(type(error), str(error).removeprefix(f"case {study.case_id}: "))]
+    return []
 
 
 def _content(message: str) -> Problem:

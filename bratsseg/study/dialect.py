@@ -41,7 +41,7 @@ class Dialect:
         if strange:
             raise LabelError(
                 f"{owner}: values of dialect {self.name} are {sorted(self.meaning)}, found {strange}; "
-                "name the right dialect"
+                "correct the label map, or name the right dialect"
             )
         top = max(self.meaning)
         table = np.zeros((len(Region), top + 1), dtype=bool)

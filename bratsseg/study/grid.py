@@ -60,6 +60,21 @@ class Grid:
         shift = corners @ (self.affine - other.affine).T
         return float(np.linalg.norm(shift[:, :3], axis=1).max())
 
+    def difference(self, other: Grid) -> str:
+        """How this grid differs from another, to be said of what lies on it: "lies 2.1 mm apart"."""
+        if self.shape == other.shape:
+            return f"lies {self.displacement_mm(other):.1f} mm apart"
+        sizes = (" x ".join(str(size) for size in grid.shape) for grid in (self, other))
+        return f"is {' and not '.join(sizes)} voxels"
+
+    def offset_in(self, other: Grid) -> tuple[int, int, int] | None:
+        """Where this grid's first voxel lies among those of ``other``, when its voxels are some of that lattice."""
+        start = np.linalg.solve(other.affine, self.affine[:, 3])[:3]
+        i, j, k = (int(step) for step in np.rint(start))
+        moved = other.affine.copy()
+        moved[:, 3] = other.affine @ (i, j, k, 1)
+        return (i, j, k) if self.same_as(Grid(self.shape, moved, other.physical)) else None
+
     def same_as(self, other: Grid) -> bool:
         """True when every corner of the two grids lies within 0.1 mm."""
         return self.displacement_mm(other) <= SAME_GRID_TOLERANCE_MM

@@ -80,15 +80,10 @@ class Study:
         if self.mask is not None:
             others.append(("the brain mask", self.mask.grid))
         for name, other in others:
-            if other.shape != grid.shape:
+            if not other.same_as(grid):
                 raise GridMismatch(
-                    f"case {self.case_id}: all volumes must share one grid, {name} is {other.shape} and "
-                    f"{owner.label} {grid.shape}; register and resample the study to one grid first"
-                )
-            if not grid.same_as(other):
-                raise GridMismatch(
-                    f"case {self.case_id}: all volumes must share one grid, {name} differs from {owner.label} by "
-                    f"{grid.displacement_mm(other):.1f} mm; register and resample the study to one grid first"
+                    f"case {self.case_id}: all volumes must share one grid, that of {owner.label}; {name} "
+                    f"{other.difference(grid)}; register and resample the study to one grid first"
                 )
         return grid
 

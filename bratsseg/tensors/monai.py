@@ -30,7 +30,8 @@ from torch import Tensor
 
 from bratsseg.errors import GridMismatch, LabelError, ModalityAmbiguous, ModalityMissing, UsageError
 from bratsseg.study.brain import find_brain
-from bratsseg.study.case import Case, VolumeSource
+from bratsseg.study.case import Case, VolumeSource, raise_fatal
+from bratsseg.study.checks import inspect
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.grid import Grid
 from bratsseg.study.layout import find_cases
@@ -71,8 +72,13 @@ class StudyReader(ImageReader):  # type: ignore[misc]
         return all(isinstance(item, Case) or Path(item).is_dir() for item in items)
 
     def read(self, data: Item, **kwargs: Any) -> Study:
-        """A case, a folder that holds one, files whose names tell modalities, or {modality: file} → its study."""
-        return read_study(_case(data), self.policy)
+        """A case, a folder that holds one, files whose names tell modalities, or {modality: file} → its study.
+
+        Raises a ``CaseError`` when it cannot be read, or when its voxels can be no scan.
+        """
+        study = read_study(_case(data), self.policy)
+        raise_fatal(study.case_id, inspect(study))
+        return study
 
     def get_data(self, img: Study) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """The study as (C, I, J, K) float32 and its meta; ``GridMismatch`` or ``ModalityMissing``."""

@@ -27,6 +27,7 @@ from torch import Tensor
 from bratsseg.errors import CaseError, ContentError, GridMismatch, WriteError
 from bratsseg.files import new_folder
 from bratsseg.study.brain import find_brain
+from bratsseg.study.case import raise_fatal
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.study.stack import state_of
@@ -35,7 +36,7 @@ from bratsseg.tensors.transforms import Preparation
 from bratsseg.training.prepared import PreparedCase, frame, prepared
 from bratsseg.training.sources import TrainingCase
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same files and settings give another entry."""
 SIDES_TOO_FEW_FOR_PROCESSES = 8
 """Below so many cases to prepare, starting other processes takes longer than it saves."""
@@ -55,14 +56,22 @@ class CaseCache:
     ) -> None:
         """Prepare every case that is not there yet; ``report`` is told how many of how many are there.
 
-        Raises the first ``CaseError``: a case that cannot be trained on must be mended or left out, not skipped.
+        Raises a ``CaseError`` that names every case that cannot be trained on, once all have been tried: each must be
+        mended or left out, none is skipped.
         """
         missing = [case for case in cases if not self._entry(case).is_dir()]
         done = len(cases) - len(missing)
-        for _ in self._made(missing, workers):
+        faults: list[CaseError] = []
+        for fault in self._made(missing, workers):
             done += 1
+            faults += [] if fault is None else [fault]
             if report is not None:
                 report(done, len(cases))
+        if len(faults) == 1:
+            raise faults[0]
+        if faults:
+            told = "".join(f"\n  {fault}" for fault in faults)
+            raise CaseError(f"{len(faults)} cases cannot be trained on; mend them, or leave them out:{told}")
 
     def open(self, case: TrainingCase) -> PreparedCase:
         """The case, prepared now if it is not there; its arrays stay on disk until a window is cut."""
@@ -98,14 +107,22 @@ class CaseCache:
             if not entry.is_dir():  # otherwise another process was first
                 raise
 
-    def _made(self, missing: list[TrainingCase], workers: int) -> Iterator[None]:
+    def _made(self, missing: list[TrainingCase], workers: int) -> Iterator[CaseError | None]:
+        """Prepare cases; for each, in their order, None or why it cannot be trained on."""
         if workers < 2 or len(missing) < SIDES_TOO_FEW_FOR_PROCESSES:
-            for case in missing:
-                self.add(case)
-                yield
+            yield from map(self._fault_of, missing)
             return
         with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-            yield from pool.map(self.add, missing)
+            yield from pool.map(self._fault_of, missing)
+
+    def _fault_of(self, case: TrainingCase) -> CaseError | None:
+        try:
+            self.add(case)
+        except WriteError:
+            raise  # the disk, not the case
+        except CaseError as error:
+            return error
+        return None
 
     def _entry(self, case: TrainingCase) -> Path:
         source = case.case
@@ -129,14 +146,16 @@ def prepare_case(
     """Read a case and its reference, and take both to the model's frame.
 
     ``ContentError`` when it is a picture and ``preparation`` is for volumes, or the reverse, ``GridMismatch`` when the
-    label map lies on another grid than the scans, ``LabelError`` on values outside the dialect, and whatever reading
-    raises.
+    label map lies on another grid than the scans, ``LabelError`` on values outside the dialect, and what
+    ``check --voxels`` would find.
     """
     # Not at the top: training on synthetic patients alone must not need what reads files.
+    from bratsseg.study.checks import inspect  # noqa: PLC0415
     from bratsseg.study.reading import read_study  # noqa: PLC0415
 
     study = read_study(case.case)
     _require_subject(study, preparation)
+    raise_fatal(study.case_id, inspect(study))
     truth = torch.from_numpy(_truth(case, study.require_one_grid(), regions))
     framed = frame(study, find_brain(study), truth, modalities, preparation)
     return prepared(
@@ -160,11 +179,11 @@ def _truth(case: TrainingCase, grid: Any, regions: tuple[Region, ...]) -> NDArra
 
     owner = f"case {case.case.id}: reference"
     assert case.case.reference is not None  # find_training_cases refuses such a case
-    volume = read_reference(case.case.reference, owner)
+    volume = read_reference(case.case.reference, owner, onto=grid)
     if not grid.same_as(volume.grid):
         raise GridMismatch(
-            f"{owner} must lie on the grid of the scans {grid.shape}, was {volume.grid.shape}, corners "
-            f"{grid.displacement_mm(volume.grid):.1f} mm apart; resample it, or correct its header"
+            f"{owner} must lie on the grid of the scans, but {volume.grid.difference(grid)}; resample it, or correct "
+            "its header"
         )
     dialect = get_dialect(case.dialect)
     untold = [region for region in regions if region not in dialect.expresses]

@@ -31,7 +31,7 @@ class CaseSet:
     cache: CaseCache
 
     def fill_cache(self, workers: int) -> None:
-        """Prepare all cases of this fold; the first that cannot be trained on is an error."""
+        """Prepare all cases of this fold; a ``CaseError`` names all that cannot be trained on."""
         wanted = [self.cases[name] for name in (*self.split.train, *self.split.validation)]
         with tqdm(total=len(wanted), desc="preparing", unit="case", leave=False, disable=None, file=sys.stderr) as bar:
             self.cache.fill(wanted, workers, _moving(bar))

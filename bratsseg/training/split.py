@@ -5,7 +5,6 @@ A split by slice or by study leaks: on the LGG set a held-out slice has its neig
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,7 @@ from bratsseg.config import Config, parse_config
 from bratsseg.errors import ConfigError
 from bratsseg.files import write_json
 from bratsseg.study.patient import identify
+from bratsseg.study.table import read_table
 
 _SAY_WHOSE = (
     "put the visits of each patient into a folder of the patient's name, or name the patients in data.split.patients "
@@ -71,14 +71,10 @@ class Split(Config):
 
 def read_patients(path: Path) -> dict[str, str]:
     """Case id → patient from a CSV; ``ConfigError`` when it has not both columns."""
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: must be a readable CSV; {error}") from error
-    if rows and not {"case", "patient"} <= rows[0].keys():
-        raise ConfigError(f"{path}: must have the columns case and patient, has {', '.join(rows[0])}")
-    return {row["case"]: row["patient"] for row in rows}
+    rows = read_table(path)
+    if rows and not {"case", "patient"} <= rows[0].cells.keys():
+        raise ConfigError(f"{path}: must have the columns case and patient, has {', '.join(rows[0].cells)}")
+    return {row.cells["case"]: row.cells["patient"] for row in rows}
 
 
 def whose(cases: Iterable[str], named: Mapping[str, str] | None = None) -> dict[str, str]:

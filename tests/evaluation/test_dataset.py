@@ -28,6 +28,7 @@ def study(folder: Path, name: str, *, tumour: bool = True, suffixes=("flair", "t
     for number, suffix in enumerate(suffixes, start=1):
         voxels = np.zeros(SHAPE, dtype=np.int16)
         voxels[2:18, 2:22, 2:14] = 100 * number
+        voxels[12:16, 2:18, 2] += np.arange(64).reshape(4, 16)  # a scan has many intensities
         voxels[4:8, 4:8, 4:8] = 150 * number
         nib.save(nib.Nifti1Image(voxels, affine), place / f"{name}_{suffix}.nii.gz")
     labels = np.zeros(SHAPE, dtype=np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from bratsseg.study.modality import Modality
 from tests.conftest import make_study
 from tests.flows.conftest import (
+    bratsseg,
     case_names,
     child,
     hashes,
@@ -94,23 +96,26 @@ def _skull(case: Path) -> None:
         save(case / f"{case.name}-{suffix}.nii.gz", _voxels() + noise, AFFINE)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "code"),
-    [
-        (_truncated_gz, "unreadable"),
-        (_truncated_nii, "unreadable"),
-        (_text, "unreadable"),
-        (_empty_file, "unreadable"),
-        (_nan, "content_invalid"),
-        (_all_zero, "content_invalid"),
-        (_no_flair, "modality_missing"),
-        (_two_t1ce, "modality_ambiguous"),
-        (_other_grid, "grids_differ"),
-        (_two_volumes, "content_invalid"),
-        (_skull, "skull_on"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else value.__name__.strip("_"),
-)
+SPOILT = [
+    (_truncated_gz, "unreadable"),
+    (_truncated_nii, "unreadable"),
+    (_text, "unreadable"),
+    (_empty_file, "unreadable"),
+    (_nan, "content_invalid"),
+    (_all_zero, "content_invalid"),
+    (_no_flair, "modality_missing"),
+    (_two_t1ce, "modality_ambiguous"),
+    (_other_grid, "grids_differ"),
+    (_two_volumes, "content_invalid"),
+    (_skull, "skull_on"),
+]
+
+
+def _name(value: object) -> str:
+    return value if isinstance(value, str) else getattr(value, "__name__", "").strip("_")
+
+
+@pytest.mark.parametrize(("spoil", "code"), SPOILT, ids=_name)
 def test_a_bad_case_is_refused_by_name_and_the_batch_is_done(
     tmp_path: Path, spoil: Callable[[Path], None], code: str
 ) -> None:
@@ -139,6 +144,28 @@ def test_a_bad_case_is_refused_by_name_and_the_batch_is_done(
         for file in surplus:
             file.unlink()
     assert segment(studies, out).code == 0, "a mended case is"
+
+
+def test_every_verb_refuses_the_same_cases_for_the_same_reasons(tmp_path: Path) -> None:
+    studies = tmp_path / "in"
+    wrong = {}
+    for seed, (spoil, code) in enumerate(SPOILT):
+        if code != "modality_missing":  # what a model asks for
+            wrong[f"P{seed}_{_name(spoil)}"] = code
+            spoil(write_case(studies, f"P{seed}_{_name(spoil)}", seed))
+    write_case(studies, "good")
+    checked = bratsseg("check", "--voxels", "--json", studies)
+    told = {
+        case["case"]: {problem["code"] for problem in case["problems"]} for case in json.loads(checked.out)["cases"]
+    }
+    assert told == {"good": set()} | {case: {code} for case, code in wrong.items()}
+    bratsseg("describe-data", studies, "--out", tmp_path / "described")
+    with (tmp_path / "described" / "cases.csv").open() as stream:
+        described = {row["case"]: row["problems"].split(":")[0] for row in csv.DictReader(stream)}
+    assert described == {"good": ""} | wrong
+    segment(studies, tmp_path / "out")
+    with (tmp_path / "out" / "cases.csv").open() as stream:
+        assert {row["case"]: row["code"] for row in csv.DictReader(stream)} == described
 
 
 def test_a_case_gone_bad_loses_its_old_result(studies: Path, tmp_path: Path) -> None:

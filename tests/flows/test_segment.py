@@ -328,3 +328,17 @@ def test_a_missing_t1ce_leaves_the_grid_of_flair(tmp_path: Path) -> None:
     write_case(tmp_path / "in", FIRST, modalities=(Modality.FLAIR, Modality.T2W))
     assert segment(tmp_path / "in", tmp_path / "out").code == 0
     assert record(tmp_path / "out", FIRST)["reference_modality"] == "flair"
+
+
+def test_a_brain_scaled_alone_with_its_air_at_0_gives_the_same_answer(tmp_path: Path) -> None:
+    write_case(tmp_path / "in", "plain")
+    folder = write_case(tmp_path / "in", "scaled")
+    for path in folder.glob("*.nii.gz"):
+        image = nib.load(path)
+        voxels = np.asarray(image.dataobj).astype(np.float32)
+        tissue = voxels[voxels > 0]
+        save(path, np.where(voxels > 0, (voxels - tissue.mean()) / tissue.std(), 0), image.affine)
+    assert segment(tmp_path / "in", tmp_path / "out").code == 0
+    plain, scaled = (label_map(tmp_path / "out", case) > 0 for case in ("plain", "scaled"))
+    assert plain.any()
+    assert np.array_equal(plain, scaled)

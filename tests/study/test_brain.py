@@ -35,6 +35,65 @@ def test_brain_is_what_the_constant_border_leaves_whatever_its_value(air):
     assert np.array_equal(find_brain(study_of(values)).mask, inside)
 
 
+def scaled(voxels: np.ndarray, low: float, high: float, air: float) -> np.ndarray:
+    """Tissue with its smallest value at ``low`` and its largest at ``high``, and what was 0 at ``air``."""
+    tissue = voxels[voxels > 0].astype(np.float32)
+    share = (voxels - tissue.min()) / (tissue.max() - tissue.min())
+    return np.where(voxels > 0, low + share * (high - low), air).astype(np.float32)
+
+
+def z_scored(voxels: np.ndarray, air: float) -> np.ndarray:
+    tissue = voxels[voxels > 0].astype(np.float32)
+    return np.where(voxels > 0, (voxels - tissue.mean()) / tissue.std(), air).astype(np.float32)
+
+
+def clipped(voxels: np.ndarray, percent: float) -> np.ndarray:
+    low, high = np.percentile(voxels[voxels > 0], [percent, 100 - percent])
+    return np.clip(voxels, low, high).astype(np.float32)
+
+
+SCALINGS = {
+    "z-scored, air 0": lambda voxels: z_scored(voxels, 0.0),
+    "z-scored, air at the minimum": lambda voxels: z_scored(voxels, float(z_scored(voxels, 0.0).min())),
+    "z-scored, air far below": lambda voxels: z_scored(voxels, -10.0),
+    "z-scored, air absurdly far": lambda voxels: z_scored(voxels, -1000.0),
+    "0 to 1": lambda voxels: scaled(voxels, 0.0, 1.0, 0.0),
+    "-1 to 1, air 0": lambda voxels: scaled(voxels, -1.0, 1.0, 0.0),
+    "-1 to 1, air -1": lambda voxels: scaled(voxels, -1.0, 1.0, -1.0),
+    "clipped": lambda voxels: clipped(voxels, 1.0),
+    "clipped and z-scored, air 0": lambda voxels: z_scored(np.where(voxels > 0, clipped(voxels, 2.0), 0.0), 0.0),
+}
+
+
+def brain_in_air() -> np.ndarray:
+    """Grey and white matter in shells around ventricles, with noise; air of exactly 0."""
+    brain = np.zeros(SHAPE, dtype=np.float32)
+    for radius, value in ((20, 700.0), (16, 900.0), (8, 250.0)):
+        brain[ball(SHAPE, CENTRE, radius)] = value
+    return np.where(brain > 0, brain + np.random.default_rng(2).normal(0, 40, SHAPE), 0).astype(np.float32)
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_a_brain_is_the_same_however_its_intensities_were_scaled(scaling: str) -> None:
+    plain = brain_in_air()
+    found = find_brain(study_of(SCALINGS[scaling](plain))).mask
+    assert (found != (plain > 0)).mean() < 0.0005
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_a_head_is_refused_however_its_intensities_were_scaled(scaling: str) -> None:
+    head = head_with_blanked_air() + np.random.default_rng(3).normal(0, 10, SHAPE) * (head_with_blanked_air() > 0)
+    with pytest.raises(NotBrainExtracted, match="bone"):
+        find_brain(study_of(SCALINGS[scaling](head)))
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_noise_in_the_air_is_refused_however_it_was_scaled(scaling: str) -> None:
+    noisy = np.abs(np.random.default_rng(4).normal(0, 30, SHAPE)) + 1 + brain_in_air()
+    with pytest.raises(NotBrainExtracted):
+        find_brain(study_of(SCALINGS[scaling](noisy)))
+
+
 def test_a_hole_of_the_air_value_inside_the_brain_is_brain():
     values = np.where(ball(SHAPE, CENTRE, 18), 50, 0).astype(np.int16)
     values[22:26, 26:30, 20:24] = 0

@@ -116,7 +116,8 @@ def test_a_size_that_nothing_in_a_scanner_has_is_refused(tmp_path: Path, edge: f
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for word in ("flair", "t1ce"):
-        save(tmp_path / "in" / "Miller" / f"{word}.nii.gz", image(RNG.integers(0, 999, (24, 24, 24)).astype(np.int16)))
+        brain = np.pad(RNG.integers(600, 999, (20, 20, 20)).astype(np.int16), 2)
+        save(tmp_path / "in" / "Miller" / f"{word}.nii.gz", image(brain))
     return tmp_path / "in"
 
 

@@ -8,6 +8,7 @@ import pytest
 from bratsseg.errors import ConfigError
 from bratsseg.study.layout import find_cases
 from bratsseg.study.modality import Modality
+from bratsseg.study.table import read_table
 from tests.study.scans import image, put, save
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "configs" / "layout"
@@ -30,6 +31,43 @@ def test_a_table_says_which_file_is_which(tmp_path: Path, separator: str) -> Non
         Modality.FLAIR: "a.nii.gz",
         Modality.T1C: "b.nii.gz",
     }
+
+
+SAVED = {
+    "Excel, UTF-8": (b"\xef\xbb\xbfcase;flair\r\nM\xc3\xbcller;Bef\xc3\xbcnde/a.nii.gz\r\n", 2),
+    "Excel, plain CSV": (b"case;flair\r\nM\xfcller;Bef\xfcnde/a.nii.gz\r\n", 2),
+    "Excel, Unicode text": ("case\tflair\r\nMüller\tBefünde/a.nii.gz\r\n".encode("utf-16"), 2),
+    "sep=": (b"sep=;\r\ncase;flair\r\nM\xfcller;Bef\xfcnde/a.nii.gz\r\n", 3),
+    "quoted": ('"Case" , "FLAIR"\n"Müller" , "Befünde/a.nii.gz"\n'.replace(" , ", ",").encode(), 2),
+    "blank rows": ("case,flair,\n,,\n\nMüller,Befünde/a.nii.gz,\n , ,\n".encode(), 4),
+    "backslashes": ("case,flair\nMüller,Befünde\\a.nii.gz\n".encode(), 2),
+}
+
+
+@pytest.mark.parametrize("how", SAVED)
+def test_a_table_is_read_as_spreadsheets_save_it(tmp_path: Path, how: str) -> None:
+    put(tmp_path / "scans", "Befünde/a.nii.gz")
+    content, row = SAVED[how]
+    (tmp_path / "cases.csv").write_bytes(content)
+    (case,) = find_cases(tmp_path / "scans", tmp_path / "cases.csv")
+    assert (case.id, case.problems) == ("Müller", ())
+    assert [row.number for row in read_table(tmp_path / "cases.csv")] == [row]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("case,flair\nx,a\n,,\n\nx,b\n", "row 5 must have its own case, was 'x' again"),
+        ("sep=;\ncase;flair\n;a\n", "row 3 must have its own case, was ''"),
+        ("case,flair\nx,a\ny,b,c\n", "row 3: every cell must have a column, 'c' has none"),
+        ("case,flair,flair\nx,a,b\n", "a name of its own"),
+        ("case,flair,dialect\nx,a,brats2023\ny,a,mine\n", "row 3: dialect must be one of"),
+        ("case,flair\n,,\n", "has no rows"),
+    ],
+)
+def test_a_table_that_is_wrong_is_refused_with_the_row(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        find_cases(tmp_path, layout(tmp_path, "a.csv", text))
 
 
 def test_a_table_names_channels_and_paths_below_the_folder(tmp_path: Path) -> None:

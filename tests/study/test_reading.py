@@ -109,6 +109,57 @@ def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, lost: int) -> 
         read(path)
 
 
+@pytest.mark.parametrize(
+    "after", [b"\n", b"left over by a download", b"\x1f\x8b", gzip.compress(NOISE.tobytes())[:900]]
+)
+def test_bytes_after_a_whole_gzip_stream_are_passed_over_and_told(tmp_path: Path, after: bytes) -> None:
+    path = save(tmp_path / "scan.nii.gz", image(NOISE))
+    path.write_bytes(path.read_bytes() + after)
+    study = read_study(Case("Miller", {Modality.T1C: VolumeSource(path)}))
+    assert np.array_equal(study.volumes[Modality.T1C].voxels, NOISE)
+    assert study.warnings == (
+        f"T1ce: {len(after)} byte(s) that follow the end of the gzip stream in scan.nii.gz were passed over",
+    )
+
+
+@pytest.mark.parametrize("after", [b"", bytes(512), gzip.compress(b"more")])
+def test_padding_and_further_streams_are_gzip(tmp_path: Path, after: bytes) -> None:
+    path = save(tmp_path / "scan.nii.gz", image(NOISE))
+    path.write_bytes(path.read_bytes() + after)
+    assert read_study(Case("Miller", {Modality.T1C: VolumeSource(path)})).warnings == ()
+
+
+def test_voxels_in_a_stream_that_is_cut_are_refused_whatever_precedes_it(tmp_path: Path) -> None:
+    content = image(NOISE).to_bytes()
+    parts = gzip.compress(content[:5000]), gzip.compress(content[5000:])
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(parts[0] + parts[1])
+    assert np.array_equal(read(path).voxels, NOISE)
+    path.write_bytes(parts[0] + parts[1][:-6])
+    with pytest.raises(ReadError, match="truncated"):
+        read(path)
+    path.write_bytes(parts[0] + parts[1][:-8] + bytes(8))
+    with pytest.raises(ReadError, match="damaged"):
+        read(path)
+
+
+def test_a_file_packed_twice_says_so(tmp_path: Path) -> None:
+    path = save(tmp_path / "scan.nii.gz", image(NOISE))
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(ReadError, match="packed twice"):
+        read(path)
+
+
+@pytest.mark.parametrize("offset", [np.nan, np.inf, -np.inf, -352.0])
+def test_an_offset_that_is_none_is_refused_by_the_header_alone(tmp_path: Path, offset: float) -> None:
+    content = bytearray(image(NOISE).to_bytes())
+    content[108:112] = np.float32(offset).tobytes()
+    (tmp_path / "scan.nii").write_bytes(content)
+    for reader in (read_header, read_volume):
+        with pytest.raises(ReadError, match=r"case Miller: T1ce: .*vox_offset"):
+            reader(VolumeSource(tmp_path / "scan.nii"), "case Miller: T1ce")
+
+
 def test_a_damaged_gzip_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "scan.nii.gz", image(NOISE))
     content = bytearray(path.read_bytes())

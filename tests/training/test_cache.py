@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from bratsseg.errors import ConfigError, ContentError, DialectError, GridMismatch, LabelError, UsageError, WriteError
+from bratsseg.errors import (
+    CaseError,
+    ConfigError,
+    ContentError,
+    DialectError,
+    GridMismatch,
+    LabelError,
+    UsageError,
+    WriteError,
+)
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.tensors.transforms import Preparation
@@ -128,10 +137,36 @@ def test_labels_on_another_grid_are_refused(tmp_path: Path) -> None:
         cache_at(tmp_path).fill(cases_of(folder))
 
 
-def test_values_outside_the_dialect_are_refused(tmp_path: Path) -> None:
-    folder = write_case(tmp_path / "scans", "BraTS-GLI-00000-000", tumour() * 2)
-    with pytest.raises((LabelError, DialectError), match="6"):
+def test_values_outside_the_dialect_are_refused(folder: Path, tmp_path: Path) -> None:
+    label = tumour()
+    label[3, 3, 3] = 7
+    write_case(folder, "BraTS-GLI-00001-000", label)
+    with pytest.raises(LabelError, match=r"BraTS-GLI-00001-000: reference: .*\[7\]"):
         cache_at(tmp_path).fill(cases_of(folder))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_every_case_that_cannot_be_trained_on_is_named_at_once(
+    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bratsseg.training.cache.SIDES_TOO_FEW_FOR_PROCESSES", 2)
+    label, names = tumour(), [f"BraTS-GLI-0000{n}-000" for n in range(4)]
+    for name in names:
+        write_case(tmp_path / "scans", name, label)
+    label[3, 3, 3] = 7
+    write_case(tmp_path / "scans", names[0], label)
+    holed = tmp_path / "scans" / names[1] / f"{names[1]}-t2f.nii.gz"
+    voxels = np.asarray(nib.load(holed).dataobj).astype(np.float32)
+    voxels[12, 12, 10] = np.nan
+    nib.save(nib.Nifti1Image(voxels, LPS), holed)
+    (tmp_path / "scans" / names[2] / f"{names[2]}-t1c.nii.gz").write_bytes(b"")
+    cache, cases = cache_at(tmp_path), cases_of(tmp_path / "scans")
+    with pytest.raises(CaseError, match="3 cases cannot be trained on") as raised:
+        cache.fill(cases, workers)
+    told = str(raised.value).splitlines()[1:]
+    assert [line.split(":")[0] for line in told] == [f"  case {name}" for name in names[:3]]
+    assert ["[7]" in told[0], "NaN" in told[1], "empty" in told[2]] == [True] * 3
+    assert cache.open(cases[3]).regions.any()
 
 
 def test_a_missing_label_is_refused_before_training(folder: Path) -> None:

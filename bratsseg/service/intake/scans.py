@@ -14,7 +14,7 @@ from bratsseg.files import GZIP_MAGIC
 from bratsseg.service.refusal import Refusal, of_error
 from bratsseg.service.settings import Limits
 from bratsseg.study.brain import find_brain
-from bratsseg.study.case import Case, VolumeSource
+from bratsseg.study.case import Case, VolumeSource, raise_fatal
 from bratsseg.study.checks import inspect
 from bratsseg.study.layout.filename import FileName, read_names
 from bratsseg.study.layout.roles import Role
@@ -45,7 +45,7 @@ def check_scan(path: Path, name: str, limits: Limits, *, is_scan: bool) -> None:
         with AT_ONCE:
             volume = read_bounded(path, name, limits.voxels)
             if is_scan:
-                _raise_first_fatal(Study(name, {Modality.FLAIR: volume}))
+                raise_fatal(name, inspect(Study(name, {Modality.FLAIR: volume})))
     except CaseError as error:
         raise of_error(error, {f"case {name}: FLAIR: ": f"{name}: ", path.name: name}) from error
 
@@ -72,7 +72,7 @@ def check_study(name: str, sources: Mapping[str, Path], names: Mapping[str, str]
     try:
         with AT_ONCE:
             study = read_study(Case(name, scans, mask=sources.get(MASK)))
-            _raise_first_fatal(study)
+            raise_fatal(name, inspect(study))
             find_brain(study)
     except CaseError as error:
         theirs = {path.name: names[role] for role, path in sources.items()}
@@ -85,12 +85,6 @@ def _role(named: FileName) -> str:
     if named.role is not None:
         return IGNORE
     return str(next(iter(named.claims))) if len(named.claims) == 1 else ""
-
-
-def _raise_first_fatal(study: Study) -> None:
-    for problem in inspect(study):
-        if problem.fatal:
-            raise problem.error_in(study.case_id)
 
 
 def _refuse_too_large(path: Path, name: str, header: Header, most: int) -> None:

@@ -6,7 +6,7 @@ import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
-from bratsseg.errors import ReadError
+from bratsseg.errors import ConfigError, ReadError
 from bratsseg.study.case import Case, Problem
 from bratsseg.study.layout import bids, brats, lgg, mapping, msd, nnunet, pairs, split
 from bratsseg.study.layout import folder as folder_layout
@@ -14,6 +14,7 @@ from bratsseg.study.layout.draft import Draft
 from bratsseg.study.layout.listing import Listing, list_images, list_pictures
 from bratsseg.study.layout.roles import PICTURE_SUFFIXES, SUFFIXES
 from bratsseg.study.patient import JOIN
+from bratsseg.study.table import read_text
 
 __all__ = ["find_cases"]
 
@@ -55,8 +56,8 @@ def _everything(root: Path, layout: Path) -> Listing:
     if _is_zip(root):
         return list_pictures(root)
     try:
-        said = layout.read_text(encoding="utf-8").lower()
-    except (OSError, UnicodeDecodeError):
+        said = read_text(layout).lower()
+    except ConfigError:
         said = ""  # ``mapping`` tells what is wrong with it
     pictures = any(suffix in said for suffix in PICTURE_SUFFIXES)
     return list_images(root, (*SUFFIXES, *PICTURE_SUFFIXES) if pictures else SUFFIXES)

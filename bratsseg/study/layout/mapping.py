@@ -13,10 +13,9 @@ YAML: a pattern per modality, relative to the folder searched. ``{case}`` is the
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bratsseg.config import Config, read_config
@@ -26,6 +25,7 @@ from bratsseg.study.dialect import DIALECTS
 from bratsseg.study.layout.draft import Draft
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.modality import Modality
+from bratsseg.study.table import Row, read_table
 
 COLUMNS = {"flair": Modality.FLAIR, "t1": Modality.T1N, "t1ce": Modality.T1C, "t2": Modality.T2W}
 _OTHERS = ("mask", "reference")
@@ -64,38 +64,34 @@ def find(listing: Listing, layout: Path) -> list[Draft]:
 
 def _from_table(listing: Listing, table: Path) -> list[Draft]:
     drafts: dict[str, Draft] = {}
-    for row in _rows(table):
-        name = row.pop("case", "")
+    rows = read_table(table)
+    _check_columns(rows, table)
+    for row in rows:
+        owner, cells = f"layout {table}: row {row.number}", dict(row.cells)
+        name = cells.pop("case")
         if not name or name in drafts:
-            raise ConfigError(
-                f"layout {table}: every row must have its own case, was {name!r} {'again' if name else ''}"
-            )
+            raise ConfigError(f"{owner} must have its own case, was {name!r} {'again' if name else ''}".rstrip())
         problems: list[Problem] = []
-        dialect = row.pop("dialect", "") or None
-        _check_dialect(dialect, table)
-        found = {column: _located(text, listing, table, column, problems) for column, text in row.items() if text}
+        dialect = cells.pop("dialect", "") or None
+        _check_dialect(dialect, owner)
+        found = {column: _located(text, listing, table, column, problems) for column, text in cells.items() if text}
         drafts[name] = _draft(name, found, dialect, problems)
     return list(drafts.values())
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-        dialect = "excel-tab" if "\t" in text.split("\n")[0] else "excel"
-        delimiter = ";" if ";" in text.split("\n")[0] else csv.get_dialect(dialect).delimiter
-        rows = list(csv.DictReader(text.splitlines(), delimiter=delimiter))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"layout {table}: must be a readable CSV table; {error}") from error
-    known = {"case", "dialect", *COLUMNS, *_OTHERS}
-    columns = {str(column).strip().lower() for row in rows for column in row}
-    if not rows or "case" not in columns or columns - known:
-        raise ConfigError(f"layout {table}: needs a column case and any of {', '.join(sorted(known))}; has {columns}")
-    return [{str(key).strip().lower(): (value or "").strip() for key, value in row.items()} for row in rows]
+def _check_columns(rows: Sequence[Row], table: Path) -> None:
+    known = ("case", *COLUMNS, *_OTHERS, "dialect")
+    columns = list(rows[0].cells) if rows else []
+    strange = [column for column in columns if column not in known]
+    if not rows or "case" not in columns or strange:
+        what = f"has {', '.join(strange)}" if strange else f"has {', '.join(columns)}" if rows else "has no rows"
+        raise ConfigError(f"layout {table}: needs a column case and any of {', '.join(known[1:])}; {what}")
 
 
 def _located(text: str, listing: Listing, table: Path, column: str, problems: list[Problem]) -> VolumeSource:
     path, _, channel = text.rpartition("#") if re.search(r"#\d+$", text) else (text, "", "")
-    places = [table.parent / path, listing.root / path]
+    paths = (path, path.replace("\\", "/"))  # Windows' spelling, where no file has such a name
+    places = [folder / name for name in paths for folder in (table.parent, listing.root)]
     place = next((place for place in places if place.exists()), None)
     if place is None:
         problems.append(
@@ -105,7 +101,7 @@ def _located(text: str, listing: Listing, table: Path, column: str, problems: li
 
 
 def _from_patterns(listing: Listing, patterns: Patterns, layout: Path) -> list[Draft]:
-    _check_dialect(patterns.dialect, layout)
+    _check_dialect(patterns.dialect, f"layout {layout}")
     strange = set(patterns.channels) - COLUMNS.keys()
     if strange or bool(patterns.channels) != bool(patterns.volumes):
         raise ConfigError(f"layout {layout}: volumes and channels go together, channels are of {', '.join(COLUMNS)}")
@@ -180,6 +176,6 @@ def _compiled(pattern: str, layout: Path) -> re.Pattern[str]:
     return re.compile(text + re.escape(pattern[last:]))
 
 
-def _check_dialect(dialect: str | None, layout: Path) -> None:
+def _check_dialect(dialect: str | None, owner: str) -> None:
     if dialect is not None and dialect not in DIALECTS:
-        raise ConfigError(f"layout {layout}: dialect must be one of {', '.join(DIALECTS)}, was {dialect!r}")
+        raise ConfigError(f"{owner}: dialect must be one of {', '.join(DIALECTS)}, was {dialect!r}")

@@ -11,6 +11,8 @@ from bratsseg.errors import ContentError
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.grid import Grid
 
+SLICER_SEGMENTATION = ".seg.nrrd"
+"""How names of 3D Slicer's segmentations end."""
 _NUMBERS = "biuf"
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg.errors import ReadError
+from bratsseg.errors import ContentError, ReadError
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.grid import Grid
 from bratsseg.study.reading.geometry import GeometryPolicy, check_affine
-from bratsseg.study.reading.header import Header, check_channel, check_type, split_shape
+from bratsseg.study.reading.header import SLICER_SEGMENTATION, Header, check_channel, split_shape
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -36,7 +36,7 @@ def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy) -> Hea
     components = int(io.GetNumberOfComponents())
     check_channel(source, volumes, owner)
     if components > 1:
-        check_type(np.dtype([("component", "u1")]), owner)
+        _refuse_components(components, source, owner)
     dtype = np.dtype(_TYPES[itk.ImageIOBase.GetComponentTypeAsString(io.GetComponentType())])
     affine = np.eye(4)
     for axis in range(min(axes, 3)):
@@ -46,6 +46,18 @@ def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy) -> Hea
         affine[axis, 3] = io.GetOrigin(axis)
     affine = _LPS_TO_RAS @ affine
     return Header(Grid.of(shape, affine), dtype, volumes, notes=check_affine(affine, owner, policy))
+
+
+def _refuse_components(components: int, source: VolumeSource, owner: str) -> None:
+    if source.path.name.lower().endswith(SLICER_SEGMENTATION):
+        raise ContentError(
+            f"{owner}: a label map must be one layer, {source.path.name} has {components}, as 3D Slicer stores "
+            "segments that overlap; export it there as a label map (Segmentations, Export to new labelmap)"
+        )
+    raise ContentError(
+        f"{owner}: voxels must be plain numbers, were {components} numbers each (colours or vectors); convert the scan "
+        "to one grey channel"
+    )
 
 
 _TYPES = {
@@ -64,7 +76,7 @@ _TYPES = {
 }
 
 
-def read_voxels(source: VolumeSource, header: Header, owner: str) -> NDArray[np.generic]:
+def read_voxels(source: VolumeSource, header: Header, owner: str) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     """The stored voxels, (I, J, K) in Fortran order; ``ReadError`` when the file is cut short or damaged."""
     itk = _itk(owner)
     try:
@@ -73,7 +85,7 @@ def read_voxels(source: VolumeSource, header: Header, owner: str) -> NDArray[np.
         raise _damaged(owner, source, error) from error
     if header.volumes > 1:
         voxels = voxels.reshape(header.volumes, *header.grid.shape[::-1])[check_channel(source, header.volumes, owner)]
-    return voxels.reshape(header.grid.shape[::-1]).T
+    return voxels.reshape(header.grid.shape[::-1]).T, ()
 
 
 def _itk(owner: str) -> Any:

@@ -6,7 +6,6 @@ so that its checksum is proved; SimpleITK, itk and MONAI's itk reader accept a t
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +22,10 @@ from bratsseg.files import GZIP_MAGIC
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.grid import Grid
 from bratsseg.study.reading.geometry import GeometryPolicy, choose_affine
+from bratsseg.study.reading.gunzip import Gunzip
 from bratsseg.study.reading.header import Header, check_channel, check_type, split_shape
 
+Stream = BinaryIO | Gunzip
 _CHUNK = 1 << 20
 _DEFLATE_LIMIT = 1100  # deflate shrinks at most 1032 times
 
@@ -39,6 +40,7 @@ def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy) -> Hea
     shape, volumes = split_shape(tuple(int(size) for size in stored_shape), owner)
     check_type(dtype, owner)
     check_channel(source, volumes, owner)
+    _offset(nifti, owner)
     affine, notes = choose_affine(nifti, shape, owner, policy)
     slope, intercept = _scaling(nifti, owner)
     return Header(Grid.of(shape, affine), dtype, volumes, slope, intercept, nifti, notes)
@@ -47,7 +49,9 @@ def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy) -> Hea
 def read_nifti_header(path: Path, owner: str) -> nib.Nifti1Header:
     """The raw NIfTI-1 or -2 header, as it is stored; ``ReadError`` when the file has none."""
     with _opened(_pair(path, "hdr"), owner) as stream:
-        block = stream.read(540)
+        block = b""
+        while len(block) < 540 and (more := stream.read(540 - len(block))):
+            block += more
     for kind, size, magic in ((nib.Nifti1Header, 348, block[344:347]), (nib.Nifti2Header, 540, block[4:7])):
         if len(block) >= size and magic in (b"n+1", b"ni1", b"n+2", b"ni2"):
             header: nib.Nifti1Header = kind(block[:size], check=False)
@@ -57,20 +61,22 @@ def read_nifti_header(path: Path, owner: str) -> nib.Nifti1Header:
         raise ReadError(
             f"{owner}: must be NIfTI, was Analyze 7.5, which does not say left from right; convert it from the source"
         )
+    if block.startswith(GZIP_MAGIC):
+        raise ReadError(f"{owner}: must be NIfTI, but {path.name} was packed twice; unpack it once")
     raise ReadError(f"{owner}: must be NIfTI, but {path.name} has no NIfTI header (it starts with {block[:12]!r})")
 
 
-def read_voxels(source: VolumeSource, header: Header, owner: str) -> NDArray[np.generic]:
-    """The stored voxels, (I, J, K) in Fortran order, writable, in native byte order; ``ReadError`` when cut short."""
+def read_voxels(source: VolumeSource, header: Header, owner: str) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+    """The stored voxels, (I, J, K) in Fortran order, writable, in native byte order, and what was odd about the file.
+
+    ``ReadError`` when it is cut short or damaged.
+    """
     nifti = cast("nib.Nifti1Header", header.nifti)
     paired = bytes(nifti["magic"]).startswith(b"ni")
     path = _pair(source.path, "img") if paired else source.path
     count = int(np.prod(header.grid.shape, dtype=np.int64))
     channel = check_channel(source, header.volumes, owner)
-    offset = int(nifti["vox_offset"])
-    if not paired:
-        offset = max(offset, 544 if isinstance(nifti, nib.Nifti2Header) else 352)
-    offset += channel * count * header.dtype.itemsize
+    offset = _offset(nifti, owner) + channel * count * header.dtype.itemsize
     with _opened(path, owner) as stream:
         needed = offset + count * header.dtype.itemsize
         if path.stat().st_size * _DEFLATE_LIMIT < needed:
@@ -78,14 +84,33 @@ def read_voxels(source: VolumeSource, header: Header, owner: str) -> NDArray[np.
         _skip(stream, offset, owner, path)
         flat: NDArray[np.generic] = np.empty(count, dtype=header.dtype)
         _fill(stream, flat.data.cast("B"), owner, path)
-        while stream.read(_CHUNK):  # to the end, where gzip proves its checksum
-            pass
+        notes = _read_to_end(stream, path, needed)
     native = flat if flat.dtype.isnative else flat.astype(flat.dtype.newbyteorder("="))
-    return native.reshape(header.grid.shape, order="F")
+    return native.reshape(header.grid.shape, order="F"), notes
+
+
+def _offset(nifti: nib.Nifti1Header, owner: str) -> int:
+    """Where the voxels begin, in bytes; never inside the header of a single file."""
+    stated = float(nifti["vox_offset"])
+    if not (np.isfinite(stated) and stated >= 0):
+        raise ReadError(
+            f"{owner}: the header must say where the voxels begin (vox_offset), but says {stated:g}; convert the scan "
+            "again"
+        )
+    if bytes(nifti["magic"]).startswith(b"ni"):
+        return int(stated)
+    return max(int(stated), 544 if isinstance(nifti, nib.Nifti2Header) else 352)
+
+
+def _read_to_end(stream: Stream, path: Path, needed: int) -> tuple[str, ...]:
+    """Read on to the end, where gzip proves its checksum; bytes that follow what was proved are told, not feared."""
+    if not isinstance(stream, Gunzip) or not (surplus := stream.finish(needed)):
+        return ()
+    return (f"{surplus:,} byte(s) that follow the end of the gzip stream in {path.name} were passed over",)
 
 
 @contextmanager
-def _opened(path: Path, owner: str) -> Iterator[BinaryIO]:
+def _opened(path: Path, owner: str) -> Iterator[Stream]:
     """The file's bytes, gunzipped when its first bytes say so; every way of failing becomes a ``ReadError``."""
     try:
         with path.open("rb") as raw:
@@ -94,13 +119,12 @@ def _opened(path: Path, owner: str) -> Iterator[BinaryIO]:
             if not magic:
                 raise ReadError(f"{owner}: {path.name} is empty (0 bytes); copy it again")
             if magic == GZIP_MAGIC:
-                with igzip.open(raw, "rb") as stream:
-                    yield cast("BinaryIO", stream)
+                yield Gunzip(raw)
             else:
                 yield raw
     except EOFError as error:
         raise ReadError(f"{owner}: {path.name} is truncated, its gzip stream has no end; copy it again") from error
-    except (igzip.BadGzipFile, zlib.error, igzip.isal_zlib.error) as error:
+    except igzip.isal_zlib.error as error:
         raise ReadError(f"{owner}: {path.name} is damaged ({error}); copy it again") from error
     except FileNotFoundError as error:
         raise ReadError(f"{owner}: {path} does not exist") from error
@@ -110,7 +134,7 @@ def _opened(path: Path, owner: str) -> Iterator[BinaryIO]:
         raise ReadError(f"{owner}: {path} cannot be read; {error.strerror or error}") from error
 
 
-def _fill(stream: BinaryIO, target: memoryview, owner: str, path: Path) -> None:
+def _fill(stream: Stream, target: memoryview, owner: str, path: Path) -> None:
     done = 0
     while done < len(target):
         chunk = stream.read(min(_CHUNK, len(target) - done))
@@ -120,7 +144,7 @@ def _fill(stream: BinaryIO, target: memoryview, owner: str, path: Path) -> None:
         done += len(chunk)
 
 
-def _skip(stream: BinaryIO, count: int, owner: str, path: Path) -> None:
+def _skip(stream: Stream, count: int, owner: str, path: Path) -> None:
     done = 0
     while done < count:
         chunk = stream.read(min(_CHUNK, count - done))

@@ -38,7 +38,7 @@ def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy) -> Hea
     return Header(grid, first.dtype, channels)
 
 
-def read_voxels(source: VolumeSource, header: Header, owner: str) -> NDArray[np.generic]:
+def read_voxels(source: VolumeSource, header: Header, owner: str) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     """The stored pixels of one channel, (I, J, K); ``ContentError`` when slices differ in size."""
     voxels = np.empty(header.grid.shape, dtype=header.dtype, order="F")
     for k, member in enumerate(_slices(source.path, owner)):
@@ -56,7 +56,7 @@ def read_voxels(source: VolumeSource, header: Header, owner: str) -> NDArray[np.
                 f"{pixels.shape[2]}"
             )
         voxels[:, :, k] = pixels[:, :, source.channel or 0].T
-    return voxels
+    return voxels, ()
 
 
 def without_loss(path: Path, voxels: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -10,12 +10,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bratsseg.errors import ReadError
+from bratsseg.errors import ContentError, ReadError
 from bratsseg.files import GZIP_MAGIC
-from bratsseg.study.case import Case, VolumeSource
+from bratsseg.study.case import Case, VolumeSource, raise_fatal
+from bratsseg.study.grid import Grid
 from bratsseg.study.reading import itk, nifti, picture
 from bratsseg.study.reading.geometry import GeometryPolicy
-from bratsseg.study.reading.header import Header
+from bratsseg.study.reading.header import SLICER_SEGMENTATION, Header
 from bratsseg.study.stack import archive_of, is_stack
 from bratsseg.study.volume import Study, Volume
 
@@ -28,8 +29,10 @@ class Format(Protocol):
     def read_header(self, source: VolumeSource, owner: str, policy: GeometryPolicy) -> Header:
         """The header of one volume."""
 
-    def read_voxels(self, source: VolumeSource, header: Header, owner: str) -> NDArray[np.generic]:
-        """The stored voxels, (I, J, K)."""
+    def read_voxels(
+        self, source: VolumeSource, header: Header, owner: str
+    ) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+        """The stored voxels, (I, J, K), and notes on what was odd and tolerated."""
 
 
 def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAULT_POLICY) -> Header:
@@ -49,12 +52,37 @@ def read_volume(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAU
     return _read(source, owner, policy)[0]
 
 
-def read_reference(path: Path, owner: str, policy: GeometryPolicy = DEFAULT_POLICY) -> Volume:
-    """A label map somebody made, as stored values on its own grid; a ``Dialect`` gives the values a meaning."""
+def read_reference(path: Path, owner: str, policy: GeometryPolicy = DEFAULT_POLICY, onto: Grid | None = None) -> Volume:
+    """A label map somebody made, as stored values on its own grid; a ``Dialect`` gives the values a meaning.
+
+    3D Slicer stores of a segmentation (``.seg.nrrd``) only the box that holds something: where that is a part of the
+    grid ``onto``, the map is given there, with 0 around.
+    """
+    header = read_header(VolumeSource(path, 0), owner, policy)
+    if header.volumes > 1 and header.grid.physical:
+        raise ContentError(
+            f"{owner}: a label map must be one volume of whole numbers, was {header.volumes} volumes in 4-D (a class "
+            "in each?); store the classes as values of one volume first"
+        )
     volume = read_volume(VolumeSource(path), owner, policy)
+    if onto is not None and path.name.lower().endswith(SLICER_SEGMENTATION):
+        return _padded(volume, onto)
     if volume.grid.physical:
         return volume
     return replace(volume, voxels=picture.without_loss(path, volume.voxels))
+
+
+def _padded(volume: Volume, onto: Grid) -> Volume:
+    """The volume with 0 around it on a grid that holds it whole, and as it is where ``onto`` does not."""
+    start = volume.grid.offset_in(onto)
+    if start is None:
+        return volume
+    box = tuple(slice(first, first + size) for first, size in zip(start, volume.grid.shape, strict=True))
+    if any(part.start < 0 or part.stop > size for part, size in zip(box, onto.shape, strict=True)):
+        return volume
+    voxels = np.zeros(onto.shape, dtype=volume.voxels.dtype, order="F")
+    voxels[box] = volume.voxels
+    return replace(volume, voxels=voxels, grid=onto)
 
 
 def read_study(case: Case, policy: GeometryPolicy = DEFAULT_POLICY) -> Study:
@@ -63,9 +91,7 @@ def read_study(case: Case, policy: GeometryPolicy = DEFAULT_POLICY) -> Study:
     Raises the case's own first fatal problem as the error it is, and whatever ``read_volume`` raises. What was odd but
     tolerated is in ``Study.warnings``.
     """
-    for problem in case.problems:
-        if problem.fatal:
-            raise problem.error_in(case.id)
+    raise_fatal(case.id, case.problems)
     parts = {modality.label: source for modality, source in case.sources.items()}
     if case.mask is not None:
         parts["brain mask"] = VolumeSource(case.mask)
@@ -94,9 +120,9 @@ def is_picture(case: Case) -> bool:
 def _read(source: VolumeSource, owner: str, policy: GeometryPolicy) -> tuple[Volume, Header]:
     reader = _format_of(source.path, owner)
     header = reader.read_header(source, owner, policy)
-    voxels = reader.read_voxels(source, header, owner)
+    voxels, notes = reader.read_voxels(source, header, owner)
     volume = Volume(voxels, header.grid, header.slope, header.intercept, header.nifti, source.path)
-    return volume, header
+    return volume, replace(header, notes=header.notes + notes)
 
 
 def _format_of(path: Path, owner: str) -> Format:
