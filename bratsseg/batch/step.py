@@ -137,7 +137,7 @@ class Steps:
                 _raise_first_fatal(case, problems)
                 work.warnings += [problem.message for problem in problems]
             with work.stage("prepare"):
-                work.prepared = self._segmenter.prepare(study)
+                work.prepared = self._segmenter.prepare(study, force=self._options.force)
         return work
 
     def _keep(self, work: Work, earlier: EarlierResult) -> Work:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bratsseg.errors import ContentError, ModalityMissing
+from bratsseg.errors import ContentError, ModalityMissing, UnlikeBrain
 from bratsseg.inference.decoding import decode
 from bratsseg.inference.model import ModelFolder, ReleasedModel
 from bratsseg.inference.passes import run_pass
@@ -22,6 +22,7 @@ from bratsseg.inference.runtime import Runtime
 from bratsseg.inference.shipped import PICTURES, shipped_names
 from bratsseg.study.brain import Brain, find_brain
 from bratsseg.study.labelmap import LabelMap
+from bratsseg.study.likeness import unlike_brain
 from bratsseg.study.modality import Modality
 from bratsseg.study.quality import RegionQuality
 from bratsseg.study.regions import Region
@@ -34,13 +35,17 @@ Raw = tuple[Tensor, str]
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A study ready for the network: ``images`` (C, I, J, K) float32 in the model frame, and the way back."""
+    """A study ready for the network: ``images`` (C, I, J, K) float32 in the model frame, and the way back.
+
+    ``warnings`` are those of the study, and what it was forced past.
+    """
 
     study: Study
     brain: Brain
     images: Tensor
     placement: Placement
     not_assessable: dict[Region, str]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,18 +96,22 @@ class Segmenter:
         """The model's description."""
         return self.folder.description
 
-    def segment(self, study: Study) -> Segmentation:
-        """Segment one study. Raises a ``CaseError`` that says why a study cannot be."""
-        prepared = self.prepare(study)
+    def segment(self, study: Study, *, force: bool = False) -> Segmentation:
+        """Segment one study. Raises a ``CaseError`` that says why a study cannot be.
+
+        ``force`` goes on where the study is unlike what the model expects, with a warning in place of ``UnlikeBrain``.
+        """
+        prepared = self.prepare(study, force=force)
         return self.finish(prepared, self.run(prepared))
 
-    def prepare(self, study: Study) -> Prepared:
-        """Find the brain and make the network's input. Raises a ``CaseError``."""
+    def prepare(self, study: Study, *, force: bool = False) -> Prepared:
+        """Find the brain and make the network's input; ``force`` as in ``segment``. Raises a ``CaseError``."""
         self._require_subject(study)
         not_assessable = self._not_assessable(study)
         brain = find_brain(study)
+        warnings = study.warnings + self._unlike_expected(study, brain, force)
         images, _, placement = prepare(study, brain, self.model.modalities, self.model.preparation)
-        return Prepared(study, brain, images, placement, not_assessable)
+        return Prepared(study, brain, images, placement, not_assessable, warnings)
 
     def run(self, prepared: Prepared) -> Raw:
         """Take the network over the input."""
@@ -151,7 +160,7 @@ class Segmenter:
             label_map=label_map,
             not_assessable=prepared.not_assessable,
             quality=quality,
-            warnings=prepared.study.warnings,
+            warnings=prepared.warnings,
             facts=self._facts(prepared, raw[1]) | _coverage(label_map),
             _probabilities=probabilities,
             _placement=placement,
@@ -199,6 +208,16 @@ class Segmenter:
             f"case {study.case_id}: model {self.model.name} needs pictures, the case is a volume; "
             "choose a model for volumes by --model, such as default"
         )
+
+    def _unlike_expected(self, study: Study, brain: Brain, force: bool) -> tuple[str, ...]:
+        """Refuse what is unlike a brain where the model expects one; the same in words where that was forced."""
+        unlike = unlike_brain(study, brain) if self.model.expects == "brain" else ()
+        if not unlike:
+            return ()
+        what = f"this does not look like a scan of a brain, which model {self.model.name} expects: {'; '.join(unlike)}"
+        if force:
+            return (f"{what}; segmented all the same, as --force asks",)
+        raise UnlikeBrain(f"case {study.case_id}: {what}; give a scan of a brain, or go on all the same with --force")
 
     def _not_assessable(self, study: Study) -> dict[Region, str]:
         """The regions that this study cannot show, with the reason; ``ModalityMissing`` when none is left."""

@@ -109,6 +109,8 @@ class Experiment(Config):
     """At which learning rate."""
     trainer: TrainerConfig
     """For how long, on what."""
+    expects: Literal["brain"] | None = "brain"
+    """What the released model takes without being forced (see ``study.likeness``); null for scans of anything else."""
 
     @property
     def subsets(self) -> dict[str, tuple[Modality, ...]]:

@@ -195,6 +195,7 @@ def _described(
         licence=foreign.licence or "NOASSERTION",
         modalities=channels,
         regions=regions,
+        expects="brain",
         needs=dict.fromkeys(regions, (channels,)),
         network=config,
         preparation=Preparation(
