@@ -38,6 +38,8 @@ def volume_head(seed: int, index: int) -> Study:
         images[int(rng.integers(4)), :, :, : int(rng.uniform(0, 0.45) * brain.shape[2])] = 0
     if not masked:
         images = images * brain
+    if rng.random() < 0.1:
+        images, brain = _marked(rng, images, brain, edges)
     images, brain, affine = turned(rng, np.pad(images, [(0, 0)] + [(2, 2)] * 3), np.pad(brain, 2), edges)
     grid = Grid.of(brain.shape, affine)
     kind = ("int16", "zscore", "uint8", "float")[int(rng.integers(4))]
@@ -96,6 +98,26 @@ def cropped(rng: np.random.Generator, images: Array, brain: NDArray[np.bool_]) -
     return images, brain
 
 
+def _marked(
+    rng: np.random.Generator, images: Array, brain: NDArray[np.bool_], edges: NDArray[np.float64]
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Large letters burnt into all slices, as some programs mark the sides."""
+    images, brain = images.copy(), brain.copy()
+    wide, high = (max(1, round(rng.uniform(5, 11) / edge)) for edge in edges[:2])
+    size = brain.shape
+    for left in (0.05, 0.52):
+        top, bottom = int(0.25 * size[1]), int(0.7 * size[1])
+        first, last = int(left * size[0]), int((left + 0.4) * size[0])
+        bars = [(slice(first, first + wide), slice(top, bottom)), (slice(first, last), slice(top, top + high))]
+        if left > 0.5:
+            bars += [(slice(last - wide, last), slice(top, bottom)), (slice(first, last), slice(bottom - high, bottom))]
+        for bar in bars:
+            for image in images:
+                image[bar] = image.max()
+            brain[bar] = True
+    return images, brain
+
+
 def turned(
     rng: np.random.Generator, images: Array, brain: NDArray[np.bool_], edges: NDArray[np.float64]
 ) -> tuple[Array, NDArray[np.bool_], NDArray[np.float64]]:
@@ -135,7 +157,7 @@ def picture_heads(seed: int, index: int, slices: int = 6) -> list[Study]:
     rng = np.random.default_rng((seed, index, 2))
     pictures = _stack(rng, seed, index)
     shape = pictures.shape
-    seen = np.flatnonzero([(pictures[..., k] > 0.12).mean() > 0.008 for k in range(shape[-1])])
+    seen = np.flatnonzero([(pictures[..., k] > 0.06).mean() > 0.003 for k in range(shape[-1])])
     found = [_as_study(rng, pictures[..., seen], f"stack-{index}")]
     ends = [seen[0], seen[-1], *seen[rng.integers(0, len(seen), slices - 2)]]
     return found + [_as_study(rng, pictures[..., k : k + 1], f"slice-{index}-{k}") for k in ends]
@@ -160,7 +182,20 @@ def _stack(rng: np.random.Generator, seed: int, index: int) -> Array:
     made = images.numpy()
     if rng.random() < 0.3:
         made = made + rng.normal(0, rng.uniform(0, 0.03), made.shape).astype(np.float32)
-    return np.clip(made, 0, 1)
+    return np.clip(_on_noisy_ground(rng, made) if rng.random() < 0.25 else made, 0, 1)
+
+
+def _on_noisy_ground(rng: np.random.Generator, images: Array) -> Array:
+    """Each modality with air that is a few grey levels of noise, in a field of view narrower than the black frame."""
+    seen = np.zeros(images.shape[1:3], dtype=np.float32)
+    lost = int(rng.uniform(0, 0.2) * seen.shape[0])
+    seen[lost : seen.shape[0] - lost] = 1
+    made = np.empty_like(images)
+    for m, image in enumerate(images):
+        level = rng.uniform(1, 7) / 255
+        floor = level + rng.normal(0, 0.25 * level, image.shape).astype(np.float32)
+        made[m] = np.hypot(image, floor) * seen[..., None]
+    return made
 
 
 def _from_another_side(rng: np.random.Generator, patient: SyntheticPatient) -> SyntheticPatient:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bratsseg.errors import ContentError, ModalityMissing, UnlikeBrain
+from bratsseg.errors import ContentError, ModalityMissing, NotBrainExtracted, UnlikeBrain
 from bratsseg.inference.decoding import decode
 from bratsseg.inference.model import ModelFolder, ReleasedModel
 from bratsseg.inference.passes import run_pass
@@ -22,7 +22,7 @@ from bratsseg.inference.runtime import Runtime
 from bratsseg.inference.shipped import PICTURES, shipped_names
 from bratsseg.study.brain import Brain, find_brain
 from bratsseg.study.labelmap import LabelMap
-from bratsseg.study.likeness import unlike_brain
+from bratsseg.study.likeness import unlike_brain, unlike_head
 from bratsseg.study.modality import Modality
 from bratsseg.study.quality import RegionQuality
 from bratsseg.study.regions import Region
@@ -37,7 +37,7 @@ Raw = tuple[Tensor, str]
 class Prepared:
     """A study ready for the network: ``images`` (C, I, J, K) float32 in the model frame, and the way back.
 
-    ``warnings`` are those of the study, and what it was forced past.
+    ``forced`` says what only ``force`` let pass.
     """
 
     study: Study
@@ -45,7 +45,7 @@ class Prepared:
     images: Tensor
     placement: Placement
     not_assessable: dict[Region, str]
-    warnings: tuple[str, ...] = ()
+    forced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,10 +108,10 @@ class Segmenter:
         """Find the brain and make the network's input; ``force`` as in ``segment``. Raises a ``CaseError``."""
         self._require_subject(study)
         not_assessable = self._not_assessable(study)
-        brain = find_brain(study)
-        warnings = study.warnings + self._unlike_expected(study, brain, force)
+        brain = self._brain(study)
+        forced = self._unlike_expected(study, brain, force)
         images, _, placement = prepare(study, brain, self.model.modalities, self.model.preparation)
-        return Prepared(study, brain, images, placement, not_assessable, warnings)
+        return Prepared(study, brain, images, placement, not_assessable, forced)
 
     def run(self, prepared: Prepared) -> Raw:
         """Take the network over the input."""
@@ -160,7 +160,7 @@ class Segmenter:
             label_map=label_map,
             not_assessable=prepared.not_assessable,
             quality=quality,
-            warnings=prepared.warnings,
+            warnings=(*prepared.study.warnings, *prepared.forced),
             facts=self._facts(prepared, raw[1]) | _coverage(label_map),
             _probabilities=probabilities,
             _placement=placement,
@@ -189,6 +189,7 @@ class Segmenter:
             "precision": self.runtime.precision,
             "model_frame": list(prepared.placement.resampled),
             **({"model_chosen": self._why} if self._why else {}),
+            **({"forced": True} if prepared.forced else {}),
         }
 
     def _require_subject(self, study: Study) -> None:
@@ -209,15 +210,27 @@ class Segmenter:
             "choose a model for volumes by --model, such as default"
         )
 
+    def _brain(self, study: Study) -> Brain:
+        """The brain; of what is not even a head nobody is told to extract one."""
+        try:
+            return find_brain(study)
+        except NotBrainExtracted as error:
+            unlike = unlike_head(study) if self.model.expects == "brain" else ()
+            if unlike:
+                raise UnlikeBrain(f"case {study.case_id}: {self._told(unlike)}; give a scan of a brain") from error
+            raise
+
     def _unlike_expected(self, study: Study, brain: Brain, force: bool) -> tuple[str, ...]:
         """Refuse what is unlike a brain where the model expects one; the same in words where that was forced."""
         unlike = unlike_brain(study, brain) if self.model.expects == "brain" else ()
-        if not unlike:
-            return ()
-        what = f"this does not look like a scan of a brain, which model {self.model.name} expects: {'; '.join(unlike)}"
-        if force:
-            return (f"{what}; segmented all the same, as --force asks",)
-        raise UnlikeBrain(f"case {study.case_id}: {what}; give a scan of a brain, or go on all the same with --force")
+        if unlike and not force:
+            raise UnlikeBrain(
+                f"case {study.case_id}: {self._told(unlike)}; give a scan of a brain, or go on all the same with --force"
+            )
+        return (f"{self._told(unlike)}; segmented all the same, as --force asks",) if unlike else ()
+
+    def _told(self, unlike: tuple[str, ...]) -> str:
+        return f"this does not look like a scan of a brain, which model {self.model.name} expects: {'; '.join(unlike)}"
 
     def _not_assessable(self, study: Study) -> dict[Region, str]:
         """The regions that this study cannot show, with the reason; ``ModalityMissing`` when none is left."""

@@ -6,17 +6,20 @@ prints both). They are wide: to refuse a real scan is worse than to let somethin
 
 from __future__ import annotations
 
+import numpy as np
+
 from bratsseg.study.brain import Brain
+from bratsseg.study.grid import Grid
 from bratsseg.study.likeness.bounds import FEW_PIXELS, PICTURE, STACK, VOLUME, Bound, breaches
 from bratsseg.study.likeness.figures import Figures, figures_of
-from bratsseg.study.volume import Study
+from bratsseg.study.volume import Study, Volume
 
 # A picture whose object has fewer pixels shows too little to be judged by its inside: the last slices of a head do.
 ENOUGH_PIXELS = 800
 # As many slices make a stack, of which the figures are means.
 STACK_SLICES = 8
 
-__all__ = ["Bound", "Figures", "bounds_for", "figures_of", "unlike_brain"]
+__all__ = ["Bound", "Figures", "bounds_for", "figures_of", "unlike_brain", "unlike_head"]
 
 
 def unlike_brain(study: Study, brain: Brain) -> tuple[str, ...]:
@@ -26,6 +29,18 @@ def unlike_brain(study: Study, brain: Brain) -> tuple[str, ...]:
     """
     figures = figures_of(study, brain)
     return breaches(figures, bounds_for(study, figures))
+
+
+def unlike_head(study: Study) -> tuple[str, ...]:
+    """The same of volumes in which ``find_brain`` found none, so that their planes are taken as pictures of a head.
+
+    The volumes must share one grid.
+    """
+    shape = study.reference.grid.shape
+    flat = Grid.of(shape, np.eye(4), physical=False)
+    planes = Study(study.case_id, {m: Volume(volume.voxels, flat) for m, volume in study.volumes.items()})
+    whole = tuple(slice(0, size) for size in shape)
+    return unlike_brain(planes, Brain(np.ones(shape, dtype=bool), (whole[0], whole[1], whole[2]), "picture"))
 
 
 def bounds_for(study: Study, figures: Figures) -> tuple[Bound, ...]:

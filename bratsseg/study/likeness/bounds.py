@@ -65,10 +65,10 @@ _MM, _ML, _SHARE, _PIXELS = "mm", "mL", "%", "pixels"
 VOLUME = (
     Bound("longest", "its longest side is", 80, 260, _MM, whole=True),  # 122 to 204
     Bound("shortest", "its shortest side is", 20, 200, _MM, whole=True),  # 68 to 162
-    Bound("ml", "its volume is", 60, 2900, _ML, whole=True),  # 570 to 2,380
+    Bound("ml", "its volume is", 60, 3200, _ML, whole=True),  # 512 to 2,670
     Bound("filling", "the share of its box that it fills is", 0.15, 0.9, _SHARE, whole=True),  # 38 to 72
     Bound("solid", "the share of its convex outline that it fills is", 0.6, unit=_SHARE, whole=True),  # 87 to 97
-    Bound("long", "its length over its width is", high=2.4, whole=True),  # 1.0 to 1.5
+    Bound("long", "its length over its width is", high=3, whole=True),  # 1.0 to 2.2
     Bound("mirror", "the likeness of its two halves is", high=0.93, unit=_SHARE, whole=True),  # 9 to 80
     Bound("smooth", "the likeness of neighbouring pixels is", 0.25, unit=_SHARE, each=True),  # 55 to 97
     Bound("grain", "the share of its fine contrast that is no noise is", 0.15, unit=_SHARE, each=True),  # 29 to 85

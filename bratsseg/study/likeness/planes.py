@@ -24,6 +24,8 @@ MOST_PLANES = 12
 PICTURE_PIXELS = 128
 OBJECT_PIXELS = 70
 RIM_PIXELS = 2
+# A picture in 8 bits whose brightest grey is fainter is taken as if that were this: its last levels are noise.
+FAINT = 64.0
 # Two planes this far apart still show the same folds of a brain.
 NEXT_MM = 3.0
 
@@ -86,15 +88,16 @@ def planes_of_pictures(study: Study) -> tuple[Planes, dict[str, float]]:
     ahead = min(1, count - 1)
     chosen = _spread(count - ahead)
     step = max(1, min(width, height) // PICTURE_PIXELS)
+    faint = FAINT if all(voxels.dtype == np.uint8 for voxels in stored.values()) else 0.0
     images = {m: _blocks(voxels[:, :, chosen], step) for m, voxels in stored.items()}
-    inside, lies = find_object(_lively(images))
+    inside, lies = find_object(_lively(images), faint)
     more = round(float(np.sqrt(inside.sum(axis=(1, 2)).max())) / OBJECT_PIXELS)
     if more > 1:
         step *= more
         images = {m: _blocks(voxels[:, :, chosen], step) for m, voxels in stored.items()}
-        inside, lies = find_object(_lively(images))
+        inside, lies = find_object(_lively(images), faint)
     following = {m: _blocks(voxels[:, :, chosen + ahead], step) for m, voxels in stored.items() if ahead}
-    following_inside = find_object(_lively(following))[0] if following else inside
+    following_inside = find_object(_lively(following), faint)[0] if following else inside
     planes = Planes(images, _without_rim(inside), following, _without_rim(following_inside), across=False)
     return planes, lies | shape_figures(inside)
 
