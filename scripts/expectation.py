@@ -5,7 +5,8 @@ usage: .venv/bin/python scripts/expectation.py [--heads 60] [--strangers 4] [--f
 The bounds in bratsseg/study/likeness/bounds.py are chosen by this table alone, before a real scan is looked at: every
 synthetic head must pass, in every form in which scans arrive (scripts/heads.py), and of the strangers
 (scripts/strange_volumes.py, scripts/strange_pictures.py) as many kinds as possible must be refused. ``--figures``
-prints for each figure the range over all heads; of figures of single modalities that of the nearest one, which is what a bound that is not ``each`` sees.
+prints for each figure the range over all heads; of figures of single modalities that of the nearest one, which is
+what a bound that is not ``each`` sees.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ class Segmenter:
         unlike = unlike_brain(study, brain) if self.model.expects == "brain" else ()
         if unlike and not force:
             raise UnlikeBrain(
-                f"case {study.case_id}: {self._told(unlike)}; give a scan of a brain, or go on all the same with --force"
+                f"case {study.case_id}: {self._told(unlike)}; give a scan of a brain, or go on with --force"
             )
         return (f"{self._told(unlike)}; segmented all the same, as --force asks",) if unlike else ()
 

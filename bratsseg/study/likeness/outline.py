@@ -68,7 +68,7 @@ def find_object(images: list[Values], least_span: float = 0.0) -> tuple[Mask, di
 
 
 def _without_bars(images: list[Values]) -> Frame:
-    """Rows and columns without the bars of one value that widen a picture to its frame, if they are no wider than it."""
+    """Rows and columns without bars of one value, which widen pictures to a frame; bars that leave most of it alone."""
     found = []
     for axis in (1, 2):
         lively = np.zeros(images[0].shape[axis], dtype=bool)

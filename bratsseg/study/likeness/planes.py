@@ -79,7 +79,7 @@ def planes_of_volume(study: Study, brain: Brain) -> Planes:
 
 
 def planes_of_pictures(study: Study) -> tuple[Planes, dict[str, float]]:
-    """The planes of a study of pictures, and how their object lies in them and is shaped.
+    """The planes of a study of pictures, how their object lies in them and is shaped, and whether all is ``black``.
 
     Pixels are averaged in blocks until the largest object is about ``OBJECT_PIXELS`` wide; small pictures stay.
     """
@@ -99,7 +99,8 @@ def planes_of_pictures(study: Study) -> tuple[Planes, dict[str, float]]:
     following = {m: _blocks(voxels[:, :, chosen + ahead], step) for m, voxels in stored.items() if ahead}
     following_inside = find_object(_lively(following), faint)[0] if following else inside
     planes = Planes(images, _without_rim(inside), following, _without_rim(following_inside), across=False)
-    return planes, lies | shape_figures(inside)
+    brightest = max(float(np.percentile(image, 99)) for image in images.values())
+    return planes, lies | shape_figures(inside) | ({"black": 1.0} if brightest < faint else {})
 
 
 def _without_rim(inside: Mask) -> Mask:

@@ -50,7 +50,8 @@ def structure_figures(image: Values, inside: Mask) -> dict[str, float]:
     ``folds``: share of the contrast at the scale of folds, against coarser. ``grain``: the same against finer.
     ``smooth``: correlation of neighbouring pixels. ``edges``: share of all edge energy in the sharpest tenth of the
     pixels, .33 in Gaussian noise of any kind. ``along``: share of edges along rows or columns, the sharp ones cut to
-    the usual, .22 where all directions are alike. ``flat``: share of pixels without any contrast. ``mode``: share of the fullest of 64 grey levels.
+    the usual, .22 where all directions are alike. ``flat``: share of pixels without any contrast. ``mode``: share of
+    the fullest of 64 grey levels.
     """
     fine = _smoothed(image, inside, FINE)
     coarse = _smoothed(image, inside, COARSE)
