@@ -85,16 +85,15 @@ VOLUME = (
 _FRAME = (
     Bound("side", "its shorter side is", 32, unit=_PIXELS, whole=True),  # 46 to 512
     Bound("sides", "its longer over its shorter side is", high=3, whole=True),  # 1.0 to 1.9
-    Bound("calm", "the share of its surroundings that is plain air is", 0.6, unit=_SHARE, whole=True),  # 85 to 100
+    Bound("calm", "the share of its surroundings that is plain air is", 0.45, unit=_SHARE, whole=True),  # 55 to 100
     Bound("main", "the share of its brightness in one object is", 0.15, unit=_SHARE, whole=True),  # 27 to 100
     Bound(
         "touching", "the share of the frame that its object touches is", high=0.7, unit=_SHARE, whole=True
     ),  # 0 to 52
     Bound(
         "solid", "the share of its convex outline that its object fills is", 0.4, unit=_SHARE, whole=True
-    ),  # 66 to 99
+    ),  # 35 to 99
     Bound("long", "the length over the width of its object is", high=6, whole=True),  # 1.0 to 3.8
-    Bound("boxy", "the share of its box that its object fills is", high=0.965, unit=_SHARE, whole=True),  # 51 to 94
 )
 
 FEW_PIXELS = _FRAME

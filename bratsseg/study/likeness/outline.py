@@ -89,22 +89,19 @@ def _touching(inside: Mask) -> float:
 
 
 def shape_figures(inside: Mask) -> dict[str, float]:
-    """``solid``, ``long`` and ``boxy`` of an object (P, H, W), all planes together.
+    """``solid`` and ``long`` of an object (P, H, W), all planes together.
 
-    Area over that of the convex hull; long over short axis of the ellipse of the same second moments; area over that
-    of the upright box around it, .785 for an ellipse.
+    Area over that of the convex hull; long over short axis of the ellipse of the same second moments.
     """
-    area = hull = box = 0.0
+    area = hull = 0.0
     for plane in inside:
         size = float(np.count_nonzero(plane))
         if size >= FEWEST_PIXELS:
             area += size
             hull += max(_hull_area(plane), size)
-            rows, columns = np.flatnonzero(plane.any(1)), np.flatnonzero(plane.any(0))
-            box += int(rows[-1] - rows[0] + 1) * int(columns[-1] - columns[0] + 1)
     if not area:
         return {}
-    return {"solid": area / hull, "long": _elongation(inside), "boxy": area / box}
+    return {"solid": area / hull, "long": _elongation(inside)}
 
 
 def _hull_area(plane: Mask) -> float:
