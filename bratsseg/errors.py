@@ -149,6 +149,8 @@ class UnlikeBrain(CaseError):
     """The model expects a scan of a brain, and what was measured of this one is unlike any."""
 
     code = Code.NOT_A_BRAIN_SCAN
+    way_on = " (--force goes on all the same)"
+    """How messages end; not for those who have no command line."""
 
 
 class LabelError(CaseError):

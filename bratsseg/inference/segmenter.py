@@ -224,9 +224,8 @@ class Segmenter:
         """Refuse what is unlike a brain where the model expects one; the same in words where that was forced."""
         unlike = unlike_brain(study, brain) if self.model.expects == "brain" else ()
         if unlike and not force:
-            raise UnlikeBrain(
-                f"case {study.case_id}: {self._told(unlike)}; give a scan of a brain, or go on with --force"
-            )
+            told = f"case {study.case_id}: {self._told(unlike)}; give a scan of a brain"
+            raise UnlikeBrain(f"{told}{UnlikeBrain.way_on}")
         return (f"{self._told(unlike)}; segmented all the same, as --force asks",) if unlike else ()
 
     def _told(self, unlike: tuple[str, ...]) -> str:

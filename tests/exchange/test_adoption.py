@@ -112,8 +112,7 @@ def test_a_bundles_network_segments_as_monai_does(tmp_path):
     theirs = np.stack([whole | core | enhancing, core | enhancing, enhancing]) & brain  # its rule of decoding
     ended = bratsseg("models", "add", root, "--as", "zoo", "--out", tmp_path / "zoo")
     assert ended.code == 0, ended
-    segmenter = Segmenter(ModelFolder.find(tmp_path / "zoo"), Runtime("cpu", None))
-    ours = segmenter.segment(study, force=True).label_map.regions
+    ours = Segmenter(ModelFolder.find(tmp_path / "zoo"), Runtime("cpu", None)).segment(study).label_map.regions
     for channel, region in enumerate(Region):
         assert 0.1 < theirs[channel].sum() / brain.sum() < 0.9
         assert dice(ours[channel], theirs[channel]) >= 0.999, region

@@ -31,7 +31,7 @@ def test_a_gradient_is_refused_and_forced(gradient: Path, tmp_path: Path) -> Non
     refused = record(out, "P1")
     assert (refused["status"], refused["code"], refused["stage"]) == ("refused", "not_a_brain_scan", "prepare")
     assert "at the size of folds is" in refused["reason"]
-    assert refused["reason"].endswith("go on with --force")
+    assert refused["reason"].endswith("give a scan of a brain (--force goes on all the same)")
     forced = bratsseg(*words, "--force")
     assert forced.code == 0, forced
     done = record(out, "P1")

@@ -195,7 +195,6 @@ def _described(
         licence=foreign.licence or "NOASSERTION",
         modalities=channels,
         regions=regions,
-        expects="brain",
         needs=dict.fromkeys(regions, (channels,)),
         network=config,
         preparation=Preparation(
