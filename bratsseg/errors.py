@@ -16,6 +16,7 @@ The tree::
         ├── GeometryError          geometry_invalid     the header does not say where the voxels are
         ├── GridMismatch           grids_differ         volumes that must share a grid do not
         ├── NotBrainExtracted      skull_on             the scan still shows skull or air noise
+        ├── UnlikeBrain            not_a_brain_scan     the model expects a brain, and this is unlike one
         ├── LabelError             labels_invalid       label values outside the dialect
         └── WriteError             not_written          a result could not be written; nothing half-written is left
 
@@ -45,6 +46,7 @@ class Code(StrEnum):
     GEOMETRY_INVALID = "geometry_invalid"
     GRIDS_DIFFER = "grids_differ"
     SKULL_ON = "skull_on"
+    NOT_A_BRAIN_SCAN = "not_a_brain_scan"
     LABELS_INVALID = "labels_invalid"
     NOT_WRITTEN = "not_written"
     FAILED = "failed"
@@ -141,6 +143,14 @@ class NotBrainExtracted(CaseError):
     """The scan still shows skull or air noise."""
 
     code = Code.SKULL_ON
+
+
+class UnlikeBrain(CaseError):
+    """The model expects a scan of a brain, and what was measured of this one is unlike any."""
+
+    code = Code.NOT_A_BRAIN_SCAN
+    way_on = " (--force goes on all the same)"
+    """How messages end; not for those who have no command line."""
 
 
 class LabelError(CaseError):

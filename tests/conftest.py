@@ -47,3 +47,14 @@ def make_study(
             values[lesion] += 80
         volumes[modality] = Volume(np.where(brain, values, 0).astype(np.int16), grid)
     return Study("round-head", volumes)
+
+
+def head_slice() -> np.ndarray:
+    """A picture of a synthetic head, (rows, columns) uint8: one axial slice of FLAIR."""
+    from bratsseg.synthesis.generator import SynthesisConfig, synthesize_patient
+    from bratsseg.synthesis.head import HeadConfig
+    from bratsseg.synthesis.pictures import PictureConfig, take_pictures
+
+    config = SynthesisConfig(head=HeadConfig())
+    stack = take_pictures(synthesize_patient(4, 1, 2.5, config), 4, 1, PictureConfig(size=96)).images[0].numpy()
+    return np.rint(255 * stack[:, :, stack.shape[2] // 2].T).astype(np.uint8)

@@ -37,6 +37,8 @@ class BatchOptions(Config):
     """Studies read ahead at the same time; None is 1 on a CPU and 4 on a GPU. More take more memory."""
     overwrite: bool = False
     """Compute finished cases again."""
+    force: bool = False
+    """Segment also what is unlike the model's expectation, with a warning in place of a refusal."""
     salt: str | None = Field(default=None, min_length=1)
     """Case ids and file names become hashes of themselves and this text. Never written anywhere."""
 
@@ -56,4 +58,5 @@ class BatchOptions(Config):
             "report": self.report,
             "formats": sorted({"nifti", *self.formats}),
             "geometry": self.geometry.model_dump(mode="json"),
+            "force": self.force,
         }

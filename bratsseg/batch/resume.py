@@ -66,7 +66,7 @@ def earlier_result(
         return _with_lacking(found, options) if _is_readable(found) else None
     if record.edited:  # the person took the change back, so that the figures are those of no file
         return None
-    if record.model.sha256 != fingerprint.model_sha256 or not _covers(record.options, fingerprint.options):
+    if record.model.sha256 != fingerprint.model_sha256 or not _covers(record, fingerprint.options):
         return None
     whole = all(hash_or_none(path.parent / name) == digest for name, digest in record.outputs.items())
     if not whole or not same_inputs(record.inputs, case, names):
@@ -80,10 +80,16 @@ def is_done(case: Case, out: Path, fingerprint: Fingerprint, names: Names, optio
     return found is not None and not found.lacking and not found.by_hand
 
 
-def _covers(recorded: dict[str, Any], asked: dict[str, Any]) -> bool:
-    """True when a result made with the ``recorded`` options is, but for files to add, what was ``asked`` for."""
+def _covers(record: CaseRecord, asked: dict[str, Any]) -> bool:
+    """True when a result made with the recorded options is, but for files to add, what was ``asked`` for.
+
+    A case that passes without force is the same with it.
+    """
+    recorded = record.options
     free = {"probabilities": recorded.get("probabilities") or not asked["probabilities"]}
     free["quality"] = recorded.get("quality") in (asked["quality"], "drop")
+    passes = record.status == "done" and not record.facts.get("forced")
+    free["force"] = passes or bool(recorded.get("force")) == asked["force"]
     added = {"report", "formats"}
     same = all(recorded.get(key) == value for key, value in asked.items() if key not in added | free.keys())
     return same and all(free.values())

@@ -137,7 +137,7 @@ class Steps:
                 raise_fatal(case.id, problems)
                 work.warnings += [problem.message for problem in problems]
             with work.stage("prepare"):
-                work.prepared = self._segmenter.prepare(study)
+                work.prepared = self._segmenter.prepare(study, force=self._options.force)
         return work
 
     def _keep(self, work: Work, earlier: EarlierResult) -> Work:

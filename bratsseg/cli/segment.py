@@ -78,6 +78,9 @@ def segment(
             "--overwrite", help="Compute finished cases again; what a person changed moves to CASE/edited-DATE."
         ),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Segment even what does not look like a scan of a brain, with a warning.")
+    ] = False,
     refusals_ok: Annotated[bool, typer.Option("--refusals-ok", help="Exit 0 even when cases were refused.")] = False,
     salt: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Write hashes instead of case and file names.")
@@ -109,6 +112,7 @@ def segment(
         "limit": limit,
         "workers": workers,
         "overwrite": overwrite,
+        "force": force,
         "salt": salt,
     }
     options = parse_config(BatchOptions, choices, "segment")

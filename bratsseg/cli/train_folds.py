@@ -54,7 +54,8 @@ def _segment(fold: Fold, results: Path, *, device: str) -> None:
     root = Path(os.path.commonpath([source.path.absolute().parent for c in cases for source in c.sources.values()]))
     segmenter = Segmenter.load(fold.model_folder, device)
     with Progress() as progress:
-        segment_cases(cases, root, results, BatchOptions(), segmenter, watcher=progress)
+        # What the user trains on is what the model is for, whatever it looks like.
+        segment_cases(cases, root, results, BatchOptions(force=True), segmenter, watcher=progress)
 
 
 def _tell(found: OutOfFoldScores, out: Path) -> None:

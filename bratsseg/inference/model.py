@@ -55,6 +55,9 @@ class ReleasedModel(Config):
     target: Literal["regions", "classes"] = "regions"
     """What its outputs are: nested regions, a sigmoid each; or one softmax over background, necrosis, edema and
     enhancing tumour."""
+    expects: Literal["brain"] | None = None
+    """What a study must look like to be segmented without being forced (see ``study.likeness``); None takes anything.
+    A ``model.json`` without this key, of an earlier version or of a network trained elsewhere, takes anything, too."""
     needs: dict[Region, tuple[tuple[Modality, ...], ...]]
     """For each region the sets of modalities of which one must be complete; else the region is not assessable."""
     network: NetworkConfig

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bratsseg.errors import ContentError, ModalityMissing
+from bratsseg.errors import ContentError, ModalityMissing, NotBrainExtracted, UnlikeBrain
 from bratsseg.inference.decoding import decode
 from bratsseg.inference.model import ModelFolder, ReleasedModel
 from bratsseg.inference.passes import run_pass
@@ -23,6 +23,7 @@ from bratsseg.inference.shipped import PICTURES, shipped_names
 from bratsseg.study.brain import Brain, find_brain
 from bratsseg.study.case import raise_fatal
 from bratsseg.study.labelmap import LabelMap
+from bratsseg.study.likeness import unlike_brain, unlike_head
 from bratsseg.study.modality import Modality
 from bratsseg.study.quality import RegionQuality
 from bratsseg.study.regions import Region
@@ -35,13 +36,17 @@ Raw = tuple[Tensor, str]
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A study ready for the network: ``images`` (C, I, J, K) float32 in the model frame, and the way back."""
+    """A study ready for the network: ``images`` (C, I, J, K) float32 in the model frame, and the way back.
+
+    ``forced`` says what only ``force`` let pass.
+    """
 
     study: Study
     brain: Brain
     images: Tensor
     placement: Placement
     not_assessable: dict[Region, str]
+    forced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,21 +97,25 @@ class Segmenter:
         """The model's description."""
         return self.folder.description
 
-    def segment(self, study: Study) -> Segmentation:
-        """Segment one study. Raises a ``CaseError`` that says why a study cannot be."""
+    def segment(self, study: Study, *, force: bool = False) -> Segmentation:
+        """Segment one study. Raises a ``CaseError`` that says why a study cannot be.
+
+        ``force`` goes on where the study is unlike what the model expects, with a warning in place of ``UnlikeBrain``.
+        """
         from bratsseg.study.checks import inspect  # noqa: PLC0415 - reads files, which machines that only train cannot
 
         raise_fatal(study.case_id, inspect(study))
-        prepared = self.prepare(study)
+        prepared = self.prepare(study, force=force)
         return self.finish(prepared, self.run(prepared))
 
-    def prepare(self, study: Study) -> Prepared:
-        """Find the brain and make the network's input. Raises a ``CaseError``."""
+    def prepare(self, study: Study, *, force: bool = False) -> Prepared:
+        """Find the brain and make the network's input; ``force`` as in ``segment``. Raises a ``CaseError``."""
         self._require_subject(study)
         not_assessable = self._not_assessable(study)
-        brain = find_brain(study)
+        brain = self._brain(study)
+        forced = self._unlike_expected(study, brain, force)
         images, _, placement = prepare(study, brain, self.model.modalities, self.model.preparation)
-        return Prepared(study, brain, images, placement, not_assessable)
+        return Prepared(study, brain, images, placement, not_assessable, forced)
 
     def run(self, prepared: Prepared) -> Raw:
         """Take the network over the input."""
@@ -155,7 +164,7 @@ class Segmenter:
             label_map=label_map,
             not_assessable=prepared.not_assessable,
             quality=quality,
-            warnings=prepared.study.warnings,
+            warnings=(*prepared.study.warnings, *prepared.forced),
             facts=self._facts(prepared, raw[1]) | _coverage(label_map),
             _probabilities=probabilities,
             _placement=placement,
@@ -184,6 +193,7 @@ class Segmenter:
             "precision": self.runtime.precision,
             "model_frame": list(prepared.placement.resampled),
             **({"model_chosen": self._why} if self._why else {}),
+            **({"forced": True} if prepared.forced else {}),
         }
 
     def _require_subject(self, study: Study) -> None:
@@ -203,6 +213,27 @@ class Segmenter:
             f"case {study.case_id}: model {self.model.name} needs pictures, the case is a volume; "
             "choose a model for volumes by --model, such as default"
         )
+
+    def _brain(self, study: Study) -> Brain:
+        """The brain; of what is not even a head nobody is told to extract one."""
+        try:
+            return find_brain(study)
+        except NotBrainExtracted as error:
+            unlike = unlike_head(study) if self.model.expects == "brain" else ()
+            if unlike:
+                raise UnlikeBrain(f"case {study.case_id}: {self._told(unlike)}; give a scan of a brain") from error
+            raise
+
+    def _unlike_expected(self, study: Study, brain: Brain, force: bool) -> tuple[str, ...]:
+        """Refuse what is unlike a brain where the model expects one; the same in words where that was forced."""
+        unlike = unlike_brain(study, brain) if self.model.expects == "brain" else ()
+        if unlike and not force:
+            told = f"case {study.case_id}: {self._told(unlike)}; give a scan of a brain"
+            raise UnlikeBrain(f"{told}{UnlikeBrain.way_on}")
+        return (f"{self._told(unlike)}; segmented all the same, as --force asks",) if unlike else ()
+
+    def _told(self, unlike: tuple[str, ...]) -> str:
+        return f"this does not look like a scan of a brain, which model {self.model.name} expects: {'; '.join(unlike)}"
 
     def _not_assessable(self, study: Study) -> dict[Region, str]:
         """The regions that this study cannot show, with the reason; ``ModalityMissing`` when none is left."""

@@ -20,7 +20,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from bratsseg.batch import BatchOptions, CaseRecord, Outcome, segment_cases
-from bratsseg.errors import BratssegError, ReadError
+from bratsseg.errors import BratssegError, ReadError, UnlikeBrain
 from bratsseg.inference import Segmenter
 from bratsseg.report.cohort import read_measures
 from bratsseg.service import jobs
@@ -134,7 +134,8 @@ class Worker:
             jobs.put_back(self._store, job, count=True)
             return
         with self._store.writing() as session:
-            jobs.end(session, job, JobStatus.FAILED, code, reason.replace(f"case {job.study_id}: ", ""))
+            told = reason.replace(f"case {job.study_id}: ", "").removesuffix(UnlikeBrain.way_on)
+            jobs.end(session, job, JobStatus.FAILED, code, told)
 
     @contextmanager
     def _heartbeat(self, job: Job) -> Iterator[threading.Event]:

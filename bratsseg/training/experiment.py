@@ -109,6 +109,9 @@ class Experiment(Config):
     """At which learning rate."""
     trainer: TrainerConfig
     """For how long, on what."""
+    expects: Literal["brain"] | None = None
+    """brain: the released model refuses what is unlike one unless it is forced (see ``study.likeness``); None takes
+    anything: nobody but you knows what your scans show."""
 
     @property
     def subsets(self) -> dict[str, tuple[Modality, ...]]:

@@ -119,6 +119,7 @@ def _describe(
         modalities=experiment.data.modalities,
         regions=experiment.data.regions,
         target=experiment.data.target,
+        expects=experiment.expects,
         needs=_needs(experiment),
         network=experiment.network,
         preparation=experiment.preparation.model_copy(update={"multiple": experiment.network.multiple}),

@@ -12,6 +12,7 @@ from PIL import Image
 
 from bratsseg.service.accounts.roles import Role
 from bratsseg.service.results import verdict_of
+from tests.conftest import head_slice
 from tests.service.conftest import OBLIQUE, accept, finish
 
 
@@ -215,11 +216,19 @@ def test_a_grey_picture_is_taken_by_the_picture_model_that_ships(seed, tmp_path)
     site = Site(make_settings(shutil.copytree(seed, tmp_path / "data")))
     announce_models(site.context.store, site.settings)
     client = site.client(Role.RADIOLOGIST)
-    out = io.BytesIO()
-    Image.fromarray(np.indices((64, 48)).sum(0).astype(np.uint8)).save(out, "PNG")
-    job = finish(site, client, accept(client, {"slice.png": out.getvalue()}).json()["job_id"])
+    job = finish(site, client, accept(client, {"slice.png": _png(head_slice())}).json()["job_id"])
     assert (job["status"], job["model"]) == ("done", "default-picture"), job["reason"]
+    gradient = np.indices((64, 48)).sum(0).astype(np.uint8)
+    refused = finish(site, client, accept(client, {"other.png": _png(gradient)}).json()["job_id"])
+    assert (refused["status"], refused["code"]) == ("failed", "not_a_brain_scan")
+    assert refused["reason"].endswith("give a scan of a brain")
     site.context.store.close()
+
+
+def _png(pixels):
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
 
 
 def test_lists_of_studies_and_jobs_tell_the_patient_and_the_audit_keeps_it(shared):
