@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -24,6 +25,7 @@ from bratsseg.study.regions import Region
 from bratsseg.tensors.transforms import Preparation
 
 CARD = "CARD.md"
+_EXPECTS = re.compile(rb'^ *"expects":.*\n', re.MULTILINE)
 
 
 class WeightFile(Config):
@@ -123,8 +125,11 @@ class ModelFolder:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash over the description and every file of weights: the identity that results carry."""
-        digest = hashlib.sha256((self.folder / DESCRIPTION).read_bytes())
+        """Hash over the description and every file of weights: the identity that results carry.
+
+        What a model expects decides who gets an answer and not the answer, so that key is no part of it.
+        """
+        digest = hashlib.sha256(_EXPECTS.sub(b"", (self.folder / DESCRIPTION).read_bytes()))
         for weights in self.description.weights:
             digest.update(self._checked(weights))
         return digest.hexdigest()
