@@ -23,8 +23,10 @@ from bratsseg.results.filenames import BIDS_FOLDER, INDEX, TABLE
 from bratsseg.results.moves import Moves
 from bratsseg.results.staging import Staging
 from bratsseg.results.table import rebuild_table
+from bratsseg.study.account import Account
 from bratsseg.study.case import Case
 from bratsseg.study.layout import find_cases
+from bratsseg.study.layout.accounting import account_for
 from bratsseg.study.stack import archive_of
 
 if TYPE_CHECKING:
@@ -84,12 +86,20 @@ def segment_folder(
 
     One case that cannot be used never stops the others. Raises ``UsageError`` when the call itself is wrong.
     """
-    cases = choose_cases(folder, out, options)
-    return segment_cases(cases, folder, out, options, segmenter, watcher=watcher)
+    chosen = choose_cases(folder, out, options)
+    return segment_cases(chosen.cases, folder, out, options, segmenter, watcher=watcher)
 
 
-def choose_cases(folder: Path, out: Path, options: BatchOptions) -> list[Case]:
-    """The cases of ``folder`` that ``options`` ask for, in the order of their ids; ``UsageError`` when none is left."""
+@dataclass(frozen=True)
+class Choice:
+    """The cases that a batch takes, in the order of their ids, and what became of every image file of the folder."""
+
+    cases: list[Case]
+    account: Account
+
+
+def choose_cases(folder: Path, out: Path, options: BatchOptions) -> Choice:
+    """The cases of ``folder`` that ``options`` ask for; ``UsageError`` when none is left."""
     if not folder.is_dir() and archive_of(folder) is None:
         what = "was a file; name single scans with --flair, --t1ce, …" if folder.exists() else "there is none"
         raise UsageError(f"IN {folder}: must be a folder of studies, {what}")
@@ -105,7 +115,8 @@ def choose_cases(folder: Path, out: Path, options: BatchOptions) -> list[Case]:
     if not chosen:
         some = "" if options.salt else f", such as {', '.join(case.id for case in found[:3])}"
         raise UsageError(f"--only {options.only!r}: must match some of the {len(found)} case ids{some}")
-    return list(islice(chosen, options.limit))
+    layout = None if options.layout is None else Path(options.layout)
+    return Choice(list(islice(chosen, options.limit)), account_for(folder, found, layout=layout))
 
 
 def refuse_overlap(folder: Path, out: Path) -> None:

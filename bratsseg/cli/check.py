@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bratsseg.errors import UsageError
+from bratsseg.study.account import Account
 from bratsseg.study.case import Case
 from bratsseg.study.checks import CaseCheck, check_case, examine
 from bratsseg.study.layout import find_cases
+from bratsseg.study.layout.accounting import account_for
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import GeometryPolicy, Header
 
@@ -35,12 +37,14 @@ def check(
         print(f"bratsseg check: {_plain(str(error))}", file=sys.stderr)
         return error.exit_code
     checks = (examine(case, policy)[0] if voxels else check_case(case, policy) for case in cases)
+    account = account_for(folder, cases, layout=layout)
     if as_json:
-        return _print_json(folder, list(checks))
-    return _print_table(folder, checks, "" if voxels else " (by names and headers; --voxels reads the scans as well)")
+        return _print_json(folder, list(checks), account)
+    by = "" if voxels else " (by names and headers; --voxels reads the scans as well)"
+    return _print_table(folder, checks, account, by)
 
 
-def _print_table(folder: Path, checks: Iterable[CaseCheck], by: str) -> int:
+def _print_table(folder: Path, checks: Iterable[CaseCheck], account: Account, by: str) -> int:
     fine = total = 0
     for found in checks:
         total += 1
@@ -50,7 +54,8 @@ def _print_table(folder: Path, checks: Iterable[CaseCheck], by: str) -> int:
         print(f"no scans were found in {_plain(str(folder))}; --layout can say which files are which")
         return 1
     print(f"\n{total} case(s): {fine} fine, {total - fine} with problems{by}")
-    return 0 if fine == total else 1
+    print("\n".join(_plain(line) for line in account.lines("IN")))
+    return 0 if fine == total and not account.overlooked else 1
 
 
 def _lines(found: CaseCheck, folder: Path) -> list[str]:
@@ -83,7 +88,7 @@ def _facts(header: Header | None) -> str:
     return f"{size:<16}{spacing:<19}mm {header.grid.orientation} {header.dtype.name}"
 
 
-def _print_json(folder: Path, checks: list[CaseCheck]) -> int:
+def _print_json(folder: Path, checks: list[CaseCheck], account: Account) -> int:
     fine = sum(found.usable for found in checks)
     facts = {
         "schema": SCHEMA,
@@ -91,9 +96,10 @@ def _print_json(folder: Path, checks: list[CaseCheck]) -> int:
         "cases": [_case_facts(found, folder) for found in checks],
         "total": len(checks),
         "fine": fine,
+        "files": account.as_json(),
     }
     print(json.dumps(facts, indent=2))
-    return 0 if checks and fine == len(checks) else 1
+    return 0 if checks and fine == len(checks) and not account.overlooked else 1
 
 
 def _case_facts(found: CaseCheck, folder: Path) -> dict[str, object]:

@@ -24,11 +24,13 @@ def describe_data(
     """Tell what FOLDER is made of: sizes, spacings, modalities, intensities, tumour volumes and shares.
 
     Reads every scan to its end, one case at a time. Writes DIR/index.html, DIR/cases.csv and DIR/summary.json, with
-    the cases that cannot be used first. Exit 0: every case can be used, 1: some cannot, 2: wrong use.
+    the cases that cannot be used first. Exit 0: every case can be used, 1: some cannot, or a file
+    was left out, 2: wrong use.
     """
     from bratsseg.evaluation.dataset_summary import describe_cases
     from bratsseg.report.dataset_report import lines, write_dataset_report
     from bratsseg.study.layout import find_cases
+    from bratsseg.study.layout.accounting import account_for
 
     cases = find_cases(folder, layout)
     if not cases:
@@ -36,5 +38,6 @@ def describe_data(
     facts = describe_cases(folder, cases, dialect, tqdm(cases, unit="case", disable=None))
     out.mkdir(parents=True, exist_ok=True)
     page, *_ = write_dataset_report(facts, folder.resolve().name, out)
-    typer.echo("\n".join((*lines(facts), f"page: {page}")))
-    raise typer.Exit(1 if facts.unusable else 0)
+    account = account_for(folder, cases, layout=layout, references=True)
+    typer.echo("\n".join((*lines(facts), *account.lines("FOLDER"), f"page: {page}")))
+    raise typer.Exit(1 if facts.unusable or account.overlooked else 0)

@@ -21,6 +21,7 @@ from bratsseg.study.reading.geometry import GeometryPolicy
 
 if TYPE_CHECKING:
     from bratsseg.batch import BatchOptions, BatchSummary
+    from bratsseg.study.account import Account
 
 Layout = Annotated[Path | None, typer.Option(metavar="FILE", help="CSV or YAML that says which file is which.")]
 TrustForm = Annotated[
@@ -81,7 +82,9 @@ def segment(
     force: Annotated[
         bool, typer.Option("--force", help="Segment even what does not look like a scan of a brain, with a warning.")
     ] = False,
-    refusals_ok: Annotated[bool, typer.Option("--refusals-ok", help="Exit 0 even when cases were refused.")] = False,
+    refusals_ok: Annotated[
+        bool, typer.Option("--refusals-ok", help="Exit 0 even when cases were refused or scans left out.")
+    ] = False,
     salt: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Write hashes instead of case and file names.")
     ] = None,
@@ -93,7 +96,8 @@ def segment(
     """Segment every study in IN, or one study by hand (--flair a.nii.gz --t1ce b.nii.gz OUT).
 
     Writes OUT/<case>/<case>_seg.nii.gz on the grid of T1ce (else FLAIR), OUT/<case>/<case>.json and OUT/cases.csv.
-    Finished cases are not computed again. Exit 0: all done, 1: some refused or failed, 2: wrong use.
+    Finished cases are not computed again. Exit 0: all done, 1: some refused or failed, or a scan in IN
+    belongs to no study, 2: wrong use.
     """
     from bratsseg.batch import BatchOptions, segment_cases
     from bratsseg.batch.memory import keep_memory_flat
@@ -122,9 +126,10 @@ def segment(
         logging.basicConfig(format="%(message)s")
         logging.getLogger("bratsseg").setLevel(logging.DEBUG)
     if named:
+        account = None
         cases, root, out = _by_hand(named, mask, case_id, folders)
     else:
-        cases, root, out = _from_folder(folders, options, mask, case_id)
+        cases, account, root, out = _from_folder(folders, options, mask, case_id)
     keep_memory_flat()
     from bratsseg.inference import Segmenter
 
@@ -133,8 +138,11 @@ def segment(
         segmenter = Segmenter.load(chosen, device, why)
         summary = segment_cases(cases, root, out, options, segmenter, watcher=progress)
     _tell(summary)
-    failed = summary.count("failed") > 0
-    raise typer.Exit(0 if summary.all_done or (refusals_ok and not failed) else 1)
+    if account is not None:
+        for line in account.lines("IN", most=0 if salt else 10):
+            typer.echo(line)
+    complete = summary.all_done and not (account and account.overlooked)
+    raise typer.Exit(0 if complete or (refusals_ok and not summary.count("failed")) else 1)
 
 
 def _default_model(cases: list[Case]) -> tuple[str, str]:
@@ -163,14 +171,15 @@ def geometry_policy(trust_form: str | None, accept_no_form_codes: bool, accept_s
 
 def _from_folder(
     folders: list[Path], options: BatchOptions, mask: Path | None, case_id: str | None
-) -> tuple[list[Case], Path, Path]:
+) -> tuple[list[Case], Account, Path, Path]:
     from bratsseg.batch.folder import choose_cases
 
     if len(folders) != 2:
         raise UsageError("segment: must be given IN and OUT, or scans by name (--flair FILE --t1ce FILE) and OUT")
     if mask is not None or case_id is not None:
         raise UsageError("segment: --mask and --case-id belong to one study by hand; name its scans as well")
-    return choose_cases(folders[0], folders[1], options), folders[0], folders[1]
+    chosen = choose_cases(folders[0], folders[1], options)
+    return chosen.cases, chosen.account, folders[0], folders[1]
 
 
 def _by_hand(

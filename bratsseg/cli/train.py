@@ -18,10 +18,16 @@ def train(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Keys of the config with other values.")
     ] = None,
 ) -> None:
-    """Train a model as CONFIG says."""
+    """Train a model as CONFIG says. Exit 0: trained on all that is there, 1: some file was left out, 2: wrong use."""
     if not config.is_file():
         raise ConfigError(f"config {config}: must be a YAML file, there is none")
     from bratsseg.training.experiment import Experiment
     from bratsseg.training.run import train as run_training
+    from bratsseg.training.sources import accounts_of
 
-    run_training(read_config(Experiment, config, overrides or []), out)
+    experiment = read_config(Experiment, config, overrides or [])
+    run_training(experiment, out)
+    accounts = accounts_of(experiment.data) if experiment.data.all_sources else []
+    for name, account in accounts:
+        typer.echo("\n".join(account.lines(name)))
+    raise typer.Exit(1 if any(account.overlooked for _, account in accounts) else 0)

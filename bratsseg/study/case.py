@@ -61,6 +61,8 @@ class Case:
     mask: Path | None = None
     layout: str = ""
     problems: tuple[Problem, ...] = field(default=())
+    looked_at: frozenset[Path] = field(default=frozenset(), repr=False)
+    """Every file whose name was weighed for this case, used or not."""
 
     @property
     def patient(self) -> str | None:

@@ -11,13 +11,14 @@ from pydantic import Field, model_validator
 
 from bratsseg.config import Config
 from bratsseg.errors import ConfigError, UsageError
+from bratsseg.study.account import Account
 from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.tensors.augmentation import ModalityShares
 from bratsseg.training.split import SplitConfig, read_patients, whose
+from bratsseg.wording import some
 
-MOST_NAMED = 5
 """Cases that a message about many of them names."""
 
 
@@ -123,8 +124,20 @@ def find_training_cases(config: DataConfig) -> tuple[list[TrainingCase], tuple[s
         _refuse_missing([case for case, _ in found.values()], config.modalities)
     patients = whose(found, named)
     if strange := sorted((named or {}).keys() - found.keys()):
-        notes.append(f"{len(strange)} case(s) of {config.split.patients} are not in the data: {_some(strange)}")
+        notes.append(f"{len(strange)} case(s) of {config.split.patients} are not in the data: {some(strange)}")
     return [TrainingCase(*found[name], patients[name]) for name in sorted(found)], tuple(notes)
+
+
+def accounts_of(config: DataConfig) -> list[tuple[str, Account]]:
+    """What became of every image file of each folder that is trained on, by the folder's name."""
+    from bratsseg.study.layout import find_cases  # noqa: PLC0415 - synthetic training needs no nibabel
+    from bratsseg.study.layout.accounting import account_for  # noqa: PLC0415
+
+    found = []
+    for source in config.all_sources:
+        cases = find_cases(source.folder, source.layout)
+        found.append((source.folder.name, account_for(source.folder, cases, layout=source.layout, references=True)))
+    return found
 
 
 def _cases_of(source: Source) -> tuple[list[tuple[Case, str]], list[str]]:
@@ -142,7 +155,7 @@ def _cases_of(source: Source) -> tuple[list[tuple[Case, str]], list[str]]:
     bare = [case.id for case in fine if case.reference is None]
     if bare:
         raise UsageError(
-            f"{source.folder}: every case must have a label map to train on, {_some(bare)} has none; add it, "
+            f"{source.folder}: every case must have a label map to train on, {some(bare)} has none; add it, "
             "or leave the case out with a layout"
         )
     dialects = settle_dialects(source.folder, references_of(fine), source.dialect, "data.sources[].dialect")
@@ -155,11 +168,6 @@ def _refuse_missing(cases: Sequence[Case], modalities: tuple[Modality, ...]) -> 
     if lacking:
         wanted = ", ".join(modality.label for modality in modalities)
         raise UsageError(
-            f"data: every case must have {wanted}, {_some(lacking)} has not; leave it out, name fewer modalities, or "
+            f"data: every case must have {wanted}, {some(lacking)} has not; leave it out, name fewer modalities, or "
             "turn on data.modality_dropout"
         )
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

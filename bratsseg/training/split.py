@@ -19,6 +19,7 @@ from bratsseg.errors import ConfigError
 from bratsseg.files import write_json
 from bratsseg.study.patient import identify
 from bratsseg.study.table import read_table
+from bratsseg.wording import some
 
 _SAY_WHOSE = (
     "put the visits of each patient into a folder of the patient's name, or name the patients in data.split.patients "
@@ -87,7 +88,7 @@ def whose(cases: Iterable[str], named: Mapping[str, str] | None = None) -> dict[
     unknown = sorted(case for case, owner in owners.items() if owner is None)
     if unknown:
         raise ConfigError(
-            f"data: every case must have a patient, {_some(unknown)} are named after visits alone and may be one "
+            f"data: every case must have a patient, {some(unknown)} are named after visits alone and may be one "
             f"patient's; {_SAY_WHOSE}"
         )
     return {case: owner for case, owner in owners.items() if owner is not None}
@@ -144,7 +145,7 @@ def settle_split(
     split = read_split(config.file)
     _check(split, patients, config.file)
     left = sorted(patients.keys() - {*split.train, *split.validation, *split.test})
-    notes = (f"{len(left)} case(s) are in no part of {config.file.name}: {_some(left)}",) if left else ()
+    notes = (f"{len(left)} case(s) are in no part of {config.file.name}: {some(left)}",) if left else ()
     return split, 1, notes
 
 
@@ -173,7 +174,7 @@ def _check(split: Split, patients: Mapping[str, str], path: Path) -> None:
     for name, cases in parts.items():
         missing = sorted(set(cases) - patients.keys())
         if missing:
-            raise ConfigError(f"split {path}: every case must be in the data, {name} names {_some(missing)}, not found")
+            raise ConfigError(f"split {path}: every case must be in the data, {name} names {some(missing)}, not found")
     seen: dict[str, str] = {}
     for name, cases in parts.items():
         for case in cases:
@@ -190,7 +191,3 @@ def _check(split: Split, patients: Mapping[str, str], path: Path) -> None:
 def _cases(patients: Mapping[str, str], wanted: Iterable[str]) -> tuple[str, ...]:
     chosen = set(wanted)
     return tuple(sorted(case for case, patient in patients.items() if patient in chosen))
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -23,7 +23,7 @@ def test_done_means_same_inputs_same_model_same_options_and_outputs_in_place(tmp
     studies, out = tmp_path / "in", tmp_path / "out"
     write_cases(studies, 1)
     options, segmenter = BatchOptions(), Segmenter.load("flair-threshold", "cpu")
-    cases, names = choose_cases(studies, out, options), Names(studies)
+    cases, names = choose_cases(studies, out, options).cases, Names(studies)
     same = Fingerprint(segmenter.folder.sha256, options.result_relevant())
     assert not is_done(cases[0], out, same, names, options)
     segment_cases(cases, studies, out, options, segmenter)

@@ -96,7 +96,16 @@ def _settled(drafts: list[Draft]) -> list[Case]:
                 name = f"{base}{JOIN}{number}"
             taken.add(_folded(name))
         cases.append(
-            Case(name, draft.sources, draft.reference, draft.dialect, draft.mask, draft.layout, draft.problems)
+            Case(
+                name,
+                draft.sources,
+                draft.reference,
+                draft.dialect,
+                draft.mask,
+                draft.layout,
+                draft.problems,
+                draft.claimed,
+            )
         )
     return sorted(cases, key=lambda case: case.id)
 

@@ -15,6 +15,7 @@ from bratsseg.study.layout.roles import Role, stem_of
 from bratsseg.study.layout.versions import without_variants
 from bratsseg.study.layout.witness import weighed
 from bratsseg.study.modality import Modality
+from bratsseg.wording import some
 
 _BRATS2013 = re.compile(r"OTMultiClass|VSD\..*\.OT(\.|$)", re.IGNORECASE)
 
@@ -108,5 +109,4 @@ def _unknown_words(files: Sequence[FileName]) -> str:
 def _listed(paths: Sequence[Path]) -> str:
     """File names, with their folders where names are equal."""
     times = Counter(path.name for path in paths)
-    shown = ", ".join(f"{path.parent.name}/{path.name}" if times[path.name] > 1 else path.name for path in paths[:4])
-    return shown if len(paths) <= 4 else f"{shown} and {len(paths) - 4} more"
+    return some([f"{path.parent.name}/{path.name}" if times[path.name] > 1 else path.name for path in paths])

@@ -17,6 +17,7 @@ from bratsseg.study.layout.versions import without_variants
 from bratsseg.study.layout.witness import with_sidecars
 from bratsseg.study.patient import identify
 from bratsseg.study.visit import is_sure_visit, looks_like_patient, read_visit, tells
+from bratsseg.wording import some
 
 _SERIES = re.compile(
     r"(?:series|serie|ser|se|s|scan|img|image|im|seq|acq|vol|ax|axial|sag|cor|tra|mri?)?[\W_]*", re.IGNORECASE
@@ -78,8 +79,8 @@ def _of_stem(listing: Listing, place: Path, files: list[FileName], layout: str) 
 def _unknown(scans: list[Path]) -> tuple[Problem, ...]:
     if not scans:
         return ()
-    some = ", ".join(path.name for path in scans[:3]) + (f" and {len(scans) - 3} more" if len(scans) > 3 else "")
-    text = f"no file name says which modality it is ({some}); rename the files, or say which is which with --layout"
+    named = some([path.name for path in scans], 3)
+    text = f"no file name says which modality it is ({named}); rename the files, or say which is which with --layout"
     return (Problem(ModalityAmbiguous, text),)
 
 

@@ -1,0 +1,89 @@
+"""Account for every image file of a folder of studies: used by a case, or left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bratsseg.study.account import Account, Kind, LeftOut
+from bratsseg.study.case import Case
+from bratsseg.study.layout.listing import list_images, list_pictures
+from bratsseg.study.layout.roles import PICTURE_SUFFIXES, Role, role_of, stem_of
+from bratsseg.study.modality import read_name
+from bratsseg.study.stack import archive_of, members
+
+
+class _Fate(NamedTuple):
+    """What a file that was left out looks like, and why it was."""
+
+    kind: Kind
+    why: str
+
+
+_BY_ROLE: dict[Role, _Fate] = {
+    Role.REFERENCE: _Fate(Kind.LABEL_MAP, "label maps that no study has"),
+    Role.UNDECIDED: _Fate(Kind.LABEL_MAP, "masks that do not say of what"),
+    Role.MASK: _Fate(Kind.OTHER, "brain masks"),
+    Role.DERIVED: _Fate(Kind.OTHER, "made by programs"),
+}
+_NOT_NAMED = _Fate(Kind.OTHER, "not named by the layout")
+_OTHER_SEQUENCE = _Fate(Kind.OTHER, "other sequences or maps")
+_OTHER_VERSION = _Fate(Kind.OTHER, "other versions of a scan")
+_NOT_TAKEN = _Fate(Kind.SCAN, "but no study took it; name it with --layout")
+_UNKNOWN = _Fate(Kind.SCAN, "but its name does not say of what; rename it, or name it with --layout")
+
+
+def account_for(
+    folder: Path, cases: Sequence[Case], *, layout: Path | None = None, references: bool = False
+) -> Account:
+    """What became of the image files below ``folder``, in which ``cases`` were found, by ``layout`` where one is given.
+
+    Files of a refused case are left out with it: the case says what is wrong. Scans must not be overlooked. With
+    ``references``, where nobody tells of refused cases one by one, neither must theirs nor label maps. Pictures count
+    where a case is made of them, or nothing else is there.
+    """
+    of_refused = _Fate(Kind.SCAN if references else Kind.OTHER, "of refused studies")
+    used = {file for case in cases for file in _used_by(case)}
+    refused = {file for case in cases if any(problem.fatal for problem in case.problems) for file in case.looked_at}
+    taken = {file for case in cases for file in case.looked_at} - refused
+    left = []
+    for file in _listed(folder, cases):
+        if file in used:
+            continue
+        fate = _NOT_NAMED if layout is not None else of_refused if file in refused else _fate(file, file in taken)
+        left.append(LeftOut(file.relative_to(folder).as_posix(), *fate))
+    missed = frozenset({Kind.SCAN, Kind.LABEL_MAP} if references else {Kind.SCAN})
+    return Account("scans", len(used), tuple(left), missed)
+
+
+def _used_by(case: Case) -> Iterator[Path]:
+    """The files that a case that is not refused is made of."""
+    if any(problem.fatal for problem in case.problems):
+        return
+    for path in (*(source.path for source in case.sources.values()), case.reference, case.mask):
+        if path is not None:
+            yield from (member.path for member in members(path))
+
+
+def _listed(folder: Path, cases: Sequence[Case]) -> Iterator[Path]:
+    zipped = archive_of(folder) is not None
+    volumes = [] if zipped else [file for files in list_images(folder).folders.values() for file in files]
+    yield from volumes
+    sources = (source.path for case in cases for source in case.sources.values())
+    if zipped or not volumes or any(path.name.lower().endswith(PICTURE_SUFFIXES) for path in sources):
+        yield from (file for files in list_pictures(folder).folders.values() for file in files)
+
+
+def _fate(file: Path, taken: bool) -> _Fate:
+    """Why a file was left out, by its name; ``taken`` when a case that stands looked at it."""
+    stem = stem_of(file)
+    role = role_of(stem)
+    if role in _BY_ROLE:
+        return _BY_ROLE[role]
+    said = read_name(stem)
+    if said.other:
+        return _OTHER_SEQUENCE
+    if said.claims:
+        return _OTHER_VERSION if taken else _NOT_TAKEN
+    return _UNKNOWN
