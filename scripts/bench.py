@@ -40,8 +40,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    with tempfile.TemporaryDirectory() as room:
-        work = Path(room)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
         for index in range(options.patients):
             write_patient(synthesize_patient(7, index), work / "scans", f"BraTS-SYN-{index:05d}-000", "bench")
         compare(work, find_cases(work / "scans"))

@@ -134,7 +134,7 @@ def differences(before: Figures, now: Figures) -> list[str]:
 
 
 def notes(before: Figures, model: str) -> list[str]:
-    """What else is not as it was when the figures were stored, and what to type."""
+    """What other conditions changed since the figures were stored, and what to type."""
     said = []
     again = "store the figures anew: .venv/bin/python scripts/regression.py --write"
     if (sha256 := ModelFolder.find(model).sha256) != before["model"]["sha256"]:

@@ -20,8 +20,8 @@ def case_by_hand(
 ) -> tuple[Case, Path]:
     """A case from named scans, and the folder that holds them all; ``UsageError`` when one is not a file.
 
-    Its id is ``case_id``, else what the file names have in common, else the name of the first scan's folder. One file
-    may serve as two modalities; the checks warn of it.
+    Its id is ``case_id``, otherwise what the file names have in common, otherwise the name of the first
+    scan's folder. One file may serve as two modalities; the checks warn of it.
     """
     files = [*scans.values(), *([] if mask is None else [mask])]
     for file in files:
@@ -36,7 +36,7 @@ def case_by_hand(
 
 
 def common_name(files: list[Path]) -> str:
-    """The words that all stems begin with (``A-1`` of A-1_t1c.nii.gz and A-1_t2f.nii.gz), else the folder's name."""
+    """The words that all stems begin with (``A-1`` of A-1_t1c.nii.gz and A-1_t2f.nii.gz), or the folder's name."""
     stems = {file.name.removesuffix(".gz").rpartition(".")[0] or file.name for file in files}
     parts = [re.split(r"([-_. ]+)", stem) for stem in sorted(stems)]
     shared = takewhile(lambda same: len(set(same)) == 1, zip(*parts, strict=False))

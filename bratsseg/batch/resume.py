@@ -52,7 +52,7 @@ class EarlierResult:
 def earlier_result(
     case: Case, out: Path, fingerprint: Fingerprint, names: Names, options: BatchOptions
 ) -> EarlierResult | None:
-    """The result of a case that need not be computed again, else None.
+    """The result of a case that need not be computed again, otherwise None.
 
     That is a done case whose outputs are all there, or a refused one, with the inputs, model and options of today; and
     any done case that a person changed, whatever else is new. A failed case is always tried again.

@@ -32,7 +32,7 @@ def convert(
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option("--to", metavar="DIALECT|nnunet", help="Convention to write, else as in IN; or a data set."),
+        typer.Option("--to", metavar="DIALECT|nnunet", help="Convention to write, otherwise as in IN; or a data set."),
     ] = None,
     formats: Annotated[
         str, typer.Option(metavar="LIST", help="Some of nifti,slicer,itksnap,bids with commas between.")
@@ -41,7 +41,8 @@ def convert(
         list[Path] | None, typer.Option(metavar="FILE", help="With --to nnunet: split.json of a run, once a fold.")
     ] = None,
     modalities: Annotated[
-        str | None, typer.Option(metavar="LIST", help="With --to nnunet: its channels; else those most cases have.")
+        str | None,
+        typer.Option(metavar="LIST", help="With --to nnunet: its channels; by default, what most cases have."),
     ] = None,
 ) -> None:
     """Convert label maps from one convention of values to another, and into formats of other programs.

@@ -12,7 +12,7 @@ def release(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run, or the folds of one experiment.")],
     *,
     name: Annotated[str, typer.Option(metavar="NAME", help="What the model is called.")],
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="A new folder for it; else models/NAME.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="A new folder for it; otherwise models/NAME.")] = None,
     version: Annotated[str, typer.Option(metavar="TEXT", help="Its version.")] = "1",
     licence: Annotated[
         str, typer.Option(metavar="SPDX", help="Licence of the weights.")

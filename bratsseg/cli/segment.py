@@ -43,7 +43,7 @@ def segment(
     case_id: Annotated[
         str | None,
         typer.Option(
-            help="Name of the study; else what the file names have in common, else the name of their folder.",
+            help="Name of the study; otherwise what the file names have in common, otherwise the name of their folder.",
         ),
     ] = None,
     model: Annotated[
@@ -95,7 +95,7 @@ def segment(
 ) -> None:
     """Segment every study in IN, or one study by hand (--flair a.nii.gz --t1ce b.nii.gz OUT).
 
-    Writes OUT/<case>/<case>_seg.nii.gz on the grid of T1ce (else FLAIR), OUT/<case>/<case>.json and OUT/cases.csv.
+    Writes OUT/<case>/<case>_seg.nii.gz on the grid of T1ce (otherwise FLAIR), OUT/<case>/<case>.json and OUT/cases.csv.
     Finished cases are not computed again. Exit 0: all done, 1: some refused or failed, or a scan in IN
     belongs to no study, 2: wrong use.
     """

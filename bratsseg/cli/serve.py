@@ -79,7 +79,7 @@ def make_user(
     from bratsseg.service.accounts.roles import Role
     from bratsseg.service.accounts.users import add_user
     from bratsseg.service.accounts.visitor import Visitor
-    from bratsseg.service.audit import note
+    from bratsseg.service.audit import record_action
     from bratsseg.service.context import Context
     from bratsseg.service.refusal import Refusal
 
@@ -90,7 +90,7 @@ def make_user(
     try:
         with context.store.writing() as session:
             user = add_user(session, name, password, map(Role, roles))
-            note(session, Visitor("", getpass.getuser(), frozenset(), "command line"), "user.create", user.id)
+            record_action(session, Visitor("", getpass.getuser(), frozenset(), "command line"), "user.create", user.id)
     except Refusal as refusal:
         raise UsageError(refusal.message) from refusal
     finally:

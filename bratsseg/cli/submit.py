@@ -32,12 +32,12 @@ def submit(
     The command is checked before it is queued. The job runs in this folder with this Python, logs to one file, and
     goes back into the queue before its time is up; the same command then goes on where it was.
     """
-    from bratsseg.cluster.job import Job, command_of
+    from bratsseg.cluster.job import ClusterJob, command_of
     from bratsseg.cluster.slurm import batch_script, log_file
     from bratsseg.cluster.slurm import submit as submit_script
 
     _check(context, words)
-    asked = read_config(Job, cluster, job or ())
+    asked = read_config(ClusterJob, cluster, job or ())
     folder = Path.cwd()
     script = batch_script(asked, command_of(asked, words), sys.executable, folder)
     if dry_run:

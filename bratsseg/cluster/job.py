@@ -1,4 +1,4 @@
-"""Job: what a run asks a cluster for. A file of it is written once for a cluster and used with every command."""
+"""ClusterJob: what a run asks a cluster for. A file of it is written once for a cluster and used with every command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Line = Annotated[str, StringConstraints(pattern=r"^[^\r\n]+$")]
 _TRAINS = ("train", "train-folds")
 
 
-class Job(Config):
+class ClusterJob(Config):
     """Machines, time and place in the queue of one job."""
 
     name: Name = "bratsseg"
@@ -73,7 +73,7 @@ class Job(Config):
         return self
 
 
-def command_of(job: Job, words: Sequence[str]) -> tuple[str, ...]:
+def command_of(job: ClusterJob, words: Sequence[str]) -> tuple[str, ...]:
     """The words after ``bratsseg``: a training is told how many machines and processes the job has.
 
     Raises ``UsageError`` when the words say other numbers than the job, or when a verb that runs as one process would

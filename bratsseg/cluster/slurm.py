@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from bratsseg.cluster.job import Job
+from bratsseg.cluster.job import ClusterJob
 from bratsseg.errors import ConfigError, UsageError
 
 # SLURM tells the shell, and not Lightning in each process, that time is nearly up: Lightning would write a checkpoint
@@ -40,7 +40,7 @@ exit "$status"
 """
 
 
-def batch_script(job: Job, words: Sequence[str], python: str, folder: Path) -> str:
+def batch_script(job: ClusterJob, words: Sequence[str], python: str, folder: Path) -> str:
     """The text for ``sbatch`` that runs ``python -m bratsseg WORDS`` in ``folder`` (absolute) on what ``job`` asks for.
 
     Pure: reads and writes nothing. Raises ``ConfigError`` for a folder whose name cannot stand in a directive.
@@ -79,12 +79,12 @@ def submit(script: str, logs: Path) -> str:
     return ended.stdout.strip().partition(";")[0]  # "1234;cluster" where there are several clusters
 
 
-def log_file(job: Job, folder: Path, job_id: str) -> Path:
+def log_file(job: ClusterJob, folder: Path, job_id: str) -> Path:
     """Where the log of a job lies that was submitted in ``folder``."""
     return folder / job.logs / f"{job.name}-{job_id}.out"
 
 
-def _options(job: Job, folder: Path) -> list[str]:
+def _options(job: ClusterJob, folder: Path) -> list[str]:
     gpus = f"gpu:{job.gpu_type}:{job.gpus}" if job.gpu_type else f"gpu:{job.gpus}"
     log = log_file(job, folder, "").parent.as_posix().replace("%", "%%")
     options = {

@@ -65,7 +65,7 @@ class ReferenceFacts:
 
 
 @dataclass(frozen=True)
-class CaseFacts:
+class CaseDescription:
     """All that is told of one case; a ``problem`` that is fatal means that it cannot be used."""
 
     case: str
@@ -86,7 +86,7 @@ class CaseFacts:
         return None if whole is None else whole > 0
 
 
-def describe_case(case: Case, dialect: str | None) -> CaseFacts:
+def describe_case(case: Case, dialect: str | None) -> CaseDescription:
     """Read a case and keep its facts alone. Never raises for what is wrong with the case.
 
     ``dialect`` is that of the reference; without it the values are counted and no region is named.
@@ -97,7 +97,7 @@ def describe_case(case: Case, dialect: str | None) -> CaseFacts:
         for modality, header in checked.headers.items()
     }
     reference, more = _reference(case, dialect, next(iter(checked.headers.values()), None))
-    return CaseFacts(case.id, case.layout, scans, reference, (*checked.problems, *more))
+    return CaseDescription(case.id, case.layout, scans, reference, (*checked.problems, *more))
 
 
 def intensity_quantiles(volume: Volume) -> dict[str, float]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from bratsseg.errors import DialectError
 from bratsseg.evaluation.convention import settle_dialects
-from bratsseg.evaluation.dataset import QUANTILES, CaseFacts, describe_case
+from bratsseg.evaluation.dataset import QUANTILES, CaseDescription, describe_case
 from bratsseg.results.labelmaps import references_of
 from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality
@@ -26,11 +26,11 @@ Row = dict[str, Any]
 class DatasetFacts:
     """Every case, those that cannot be used first, and ``remarks`` that are true of the whole folder."""
 
-    cases: tuple[CaseFacts, ...]
+    cases: tuple[CaseDescription, ...]
     remarks: tuple[str, ...] = ()
 
     @property
-    def unusable(self) -> tuple[CaseFacts, ...]:
+    def unusable(self) -> tuple[CaseDescription, ...]:
         """The cases that something refuses."""
         return tuple(case for case in self.cases if not case.usable)
 
@@ -58,9 +58,9 @@ def describe_cases(folder: Path, cases: Sequence[Case], stated: str | None, prog
 
     ``DialectError`` when ``stated`` is no dialect or contradicts a record.
     """
-    speaks, remarks = _dialects(folder, cases, stated)
+    dialect_of, remarks = _dialects(folder, cases, stated)
     remarks = (*remarks, *_nobodys(cases))
-    described = [describe_case(case, speaks.get(case.id)) for case in progress]
+    described = [describe_case(case, dialect_of.get(case.id)) for case in progress]
     return DatasetFacts(tuple(sorted(described, key=lambda facts: (facts.usable, facts.case))), remarks)
 
 

@@ -30,7 +30,7 @@ Status = Literal["refused", "no_prediction", "no_reference"]
 
 
 @dataclass(frozen=True)
-class Unscored:
+class UnscoredCase:
     """A case that has no scores, and why; ``code`` is stable."""
 
     case: str
@@ -44,7 +44,7 @@ class Evaluation:
     """What came of comparing two folders: every case is in ``scores`` or in ``unscored``, none in both."""
 
     scores: dict[str, CaseScores]
-    unscored: tuple[Unscored, ...]
+    unscored: tuple[UnscoredCase, ...]
     warnings: tuple[str, ...]
     predicted_dialects: tuple[str, ...]
     reference_dialects: tuple[str, ...]
@@ -71,9 +71,9 @@ def evaluate_folders(
     """Compare label maps of any program with references of anyone, case by case.
 
     Cases are paired by id. A dialect comes from the argument, from our own record, or from file names that prove it;
-    else ``DialectError``. With ``rules`` each case is scored lesion by lesion too. ``workers`` are processes, each with
-    one case in memory; what comes out does not depend on how many. ``progress`` may wrap the list of case ids (tqdm
-    does).
+    otherwise ``DialectError``. With ``rules`` each case is scored lesion by lesion too. ``workers`` are processes,
+    each with one case in memory; the result does not depend on how many. ``progress`` may wrap the list of case ids
+    (tqdm does).
     """
     made, drawn = find_label_maps(predicted, "PREDICTED"), find_references(reference)
     (ours, no_map), (theirs, no_reference) = made.by_case(), drawn.by_case()
@@ -92,7 +92,7 @@ def evaluate_folders(
         _Pair(ours[case], theirs[case], predicted_dialects[case], reference_dialects[case], rules) for case in pairs
     ]
     for case, came in zip(progress(pairs), _compared(work, workers), strict=True):
-        if isinstance(came, Unscored):
+        if isinstance(came, UnscoredCase):
             unscored.append(came)
         else:
             scores[case], notes = came
@@ -121,7 +121,7 @@ class _Pair:
 _Scored = tuple[CaseScores, tuple[str, ...]]
 
 
-def _compared(work: list[_Pair], workers: int) -> Iterator[_Scored | Unscored]:
+def _compared(work: list[_Pair], workers: int) -> Iterator[_Scored | UnscoredCase]:
     """In the order given. No more than two cases a worker are waiting, so an interrupt ends soon."""
     count = min(workers, len(work))
     if count < 2:
@@ -148,13 +148,13 @@ def _read(item: LabelMapFile, dialect: str, onto: Grid | None = None) -> tuple[L
     return label_map, volume, cavity
 
 
-def _compare(pair: _Pair) -> _Scored | Unscored:
+def _compare(pair: _Pair) -> _Scored | UnscoredCase:
     case = pair.ours.case
     try:
         return _score(pair)
     except CaseError as error:
         reason = str(error) if str(error).startswith(f"case {case}:") else f"case {case}: {error}"
-        return Unscored(case, "refused", error.code, reason)
+        return UnscoredCase(case, "refused", error.code, reason)
 
 
 def _score(pair: _Pair) -> _Scored:
@@ -184,13 +184,13 @@ def _unpaired(
     no_map: Mapping[str, Reason],
     theirs: Mapping[str, LabelMapFile],
     no_reference: Mapping[str, Reason],
-) -> Iterable[Unscored]:
+) -> Iterable[UnscoredCase]:
     """Every case but those that both sides have a label map of, with the reason that whoever reads the table needs."""
     for case in sorted(theirs.keys() - ours.keys()):
         why = no_map.get(case, (Code.NO_PREDICTION, "the reference has no prediction"))
-        yield Unscored(case, "no_prediction", *why)
+        yield UnscoredCase(case, "no_prediction", *why)
     for case in sorted(no_reference):
-        yield Unscored(case, "refused", *no_reference[case])
+        yield UnscoredCase(case, "refused", *no_reference[case])
     for case in sorted((ours.keys() | no_map.keys()) - theirs.keys() - no_reference.keys()):
         why = no_map.get(case, (Code.NO_REFERENCE, "the prediction has no reference"))
-        yield Unscored(case, "no_reference", *why)
+        yield UnscoredCase(case, "no_reference", *why)

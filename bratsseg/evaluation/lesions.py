@@ -41,7 +41,7 @@ from bratsseg.study.brain import bounding_box
 from bratsseg.study.volume import Box
 
 TOLERANCES_MM = (0.5, 1.0)
-Kind = Literal["found", "missed", "false_positive"]
+LesionKind = Literal["found", "missed", "false_positive"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Lesion:
     region: str
     number: int
     """Of the truth lesion, from 1; of the predicted one for a false positive."""
-    kind: Kind
+    kind: LesionKind
     counted: bool
     """False for a truth lesion too small to count."""
     volume_mm3: float
@@ -203,7 +203,7 @@ def _truth_rows(ours: Lesions, theirs: Lesions, terms: _Terms) -> Iterator[Lesio
     nsd = 0.0 if terms.surface_dice else UNDEFINED
     for number in theirs.numbers.tolist():
         matched = tuple((np.flatnonzero(reached[number, 1:]) + 1).tolist())
-        kind: Kind = "found" if matched else "missed"
+        kind: LesionKind = "found" if matched else "missed"
         scores = (0.0, terms.penalty_mm, nsd, nsd)
         if matched:
             box = _union([boxes[number - 1], *(other_boxes[other - 1] for other in matched)])

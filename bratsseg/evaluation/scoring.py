@@ -30,7 +30,7 @@ _NOWHERE = (slice(0, 0), slice(0, 0), slice(0, 0))
 class RegionScores:
     """One region of one case. What is undefined is NaN; mm and mL are NaN too for a picture, whose pixels have no size.
 
-    ``false_positive_ml`` is the whole predicted volume where the reference has none of the region, else NaN.
+    ``false_positive_ml`` is the whole predicted volume where the reference has none of the region, otherwise NaN.
     """
 
     dice: float

@@ -40,7 +40,7 @@ Progress = Callable[[Iterable[str]], Iterable[str]]
 
 
 @dataclass(frozen=True)
-class Refused:
+class UnconvertedCase:
     """A file that was not converted, and why; ``code`` is stable."""
 
     file: str
@@ -53,7 +53,7 @@ class Conversion:
     """What came of a folder: the files written for each label map, those refused, and what was lost on the way."""
 
     done: Mapping[str, tuple[Path, ...]]
-    refused: tuple[Refused, ...]
+    refused: tuple[UnconvertedCase, ...]
     warnings: tuple[str, ...] = ()
     account: Account | None = None
     """What became of every image file of the folder; None where studies were converted."""
@@ -98,8 +98,8 @@ def convert_folder(
 ) -> Conversion:
     """Write every label map below ``folder`` into ``out`` in dialect ``target`` (None keeps its own) and ``formats``.
 
-    ``source`` is the dialect of the folder; None takes it from our own records or from file names that prove it, else
-    ``DialectError``. Paths below ``folder`` are kept. ``UsageError`` when one folder lies in the other.
+    ``source`` is the dialect of the folder; None takes it from our own records or from file names that prove it;
+    otherwise ``DialectError``. Paths below ``folder`` are kept. ``UsageError`` when one folder lies in the other.
     """
     here, there = folder.resolve(), out.resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):
@@ -130,7 +130,7 @@ def _convert(found: LabelMaps, plan: _Plan, progress: Progress) -> Conversion:
     dialects = settle_dialects(found.root, maps, plan.source, "--from")
     done: dict[str, tuple[Path, ...]] = {}
     refused = [
-        Refused(record_path(Path(), case).as_posix(), code, f"case {case}: {reason}")
+        UnconvertedCase(record_path(Path(), case).as_posix(), code, f"case {case}: {reason}")
         for case, (code, reason) in found.without.items()
     ]
     clashes = _clashes(maps, plan.formats)
@@ -140,7 +140,7 @@ def _convert(found: LabelMaps, plan: _Plan, progress: Progress) -> Conversion:
                 raise CaseError(clashes[place])
             done[place] = tuple(_convert_one(place, maps[place], get_dialect(dialects[place]), plan))
         except CaseError as error:
-            refused.append(Refused(place, error.code, str(error)))
+            refused.append(UnconvertedCase(place, error.code, str(error)))
     ordered = tuple(sorted(refused, key=lambda item: item.file))
     return Conversion(done, ordered, plan.notes.lines(), found.account)
 

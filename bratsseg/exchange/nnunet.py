@@ -14,8 +14,8 @@ from pathlib import Path
 
 from bratsseg.errors import CaseError, UsageError
 from bratsseg.evaluation.convention import settle_dialects
-from bratsseg.exchange.conversion import Conversion, Refused
-from bratsseg.exchange.nnunet_case import ENDING, Placed, Reference, place_case
+from bratsseg.exchange.conversion import Conversion, UnconvertedCase
+from bratsseg.exchange.nnunet_case import ENDING, NnunetCase, Reference, place_case
 from bratsseg.files import write_bytes, write_json
 from bratsseg.results.labelmaps import references_of
 from bratsseg.study.case import Case
@@ -71,7 +71,7 @@ def export_nnunet(
     for name in ("imagesTr", "labelsTr", "imagesTs", "labelsTs"):
         (out / name).mkdir(parents=True, exist_ok=True)
     tested = {case for split in splits for case in split.test} - {case for split in splits for case in split.train}
-    placed: dict[str, Placed] = {}
+    placed: dict[str, NnunetCase] = {}
     refused = []
     for case in progress(list(cases.values())):
         reference = references.get(case.id)
@@ -80,7 +80,7 @@ def export_nnunet(
         try:
             placed[case.id] = place_case(case, reference, channels, images, out / f"labels{part}" / f"{name}{ENDING}")
         except CaseError as error:
-            refused.append(Refused(case.id, error.code, str(error)))
+            refused.append(UnconvertedCase(case.id, error.code, str(error)))
     trained = {case: named[case] for case in placed if case in references and case not in tested}
     if splits:
         _write_splits(out / SPLITS, splits, trained)
@@ -155,7 +155,7 @@ def _dataset(name: str, channels: Sequence[Modality], count: int) -> dict[str, o
     }
 
 
-def _losses(placed: Mapping[str, Placed]) -> list[str]:
+def _losses(placed: Mapping[str, NnunetCase]) -> list[str]:
     by_loss: dict[str, list[str]] = defaultdict(list)
     for case, one in placed.items():
         for loss in one.losses:

@@ -37,7 +37,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Placed:
+class NnunetCase:
     """The files of one case, and what its labels lost on the way, in words."""
 
     files: tuple[Path, ...]
@@ -46,10 +46,10 @@ class Placed:
 
 def place_case(
     case: Case, reference: Reference | None, channels: Sequence[Modality], images: Sequence[Path], label: Path
-) -> Placed:
+) -> NnunetCase:
     """Put the channels of a case at ``images`` and its reference at ``label``; a ``CaseError`` leaves nothing behind.
 
-    Scans keep their bytes where they are one gzipped NIfTI volume, else their stored voxels, scaling and header.
+    Scans keep their bytes where they are one gzipped NIfTI volume, otherwise their stored voxels, scaling and header.
     Labels lie on the grid of channel 0, so that nnU-Net finds both the same.
     """
     try:
@@ -59,13 +59,13 @@ def place_case(
         for modality, path in zip(channels, images, strict=True):
             _place(case.sources[modality], headers[modality], path, f"case {case.id}: {modality.label}")
         if reference is None:
-            return Placed(tuple(images))
+            return NnunetCase(tuple(images))
         losses = _write_labels(reference, case.id, headers[channels[0]], channels[0], label)
     except CaseError:
         for path in (*images, label):
             path.unlink(missing_ok=True)
         raise
-    return Placed((*images, label), tuple(losses))
+    return NnunetCase((*images, label), tuple(losses))
 
 
 def _headers(case: Case, channels: Sequence[Modality]) -> dict[Modality, Header]:

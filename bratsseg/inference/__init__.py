@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bratsseg.inference.model import ReleasedModel, released_models
-    from bratsseg.inference.segmenter import Prepared, Segmentation, Segmenter
+    from bratsseg.inference.segmenter import PreparedStudy, Segmentation, Segmenter
 
 _HOMES = {
-    "Prepared": "bratsseg.inference.segmenter",
+    "PreparedStudy": "bratsseg.inference.segmenter",
     "ReleasedModel": "bratsseg.inference.model",
     "Segmentation": "bratsseg.inference.segmenter",
     "Segmenter": "bratsseg.inference.segmenter",
     "released_models": "bratsseg.inference.model",
 }
 
-__all__ = ["Prepared", "ReleasedModel", "Segmentation", "Segmenter", "released_models"]
+__all__ = ["PreparedStudy", "ReleasedModel", "Segmentation", "Segmenter", "released_models"]
 
 
 def __getattr__(name: str) -> object:

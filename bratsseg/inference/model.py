@@ -61,7 +61,7 @@ class ReleasedModel(Config):
     """What a study must look like to be segmented without being forced (see ``study.likeness``); None takes anything.
     A ``model.json`` without this key, of an earlier version or of a network trained elsewhere, takes anything, too."""
     needs: dict[Region, tuple[tuple[Modality, ...], ...]]
-    """For each region the sets of modalities of which one must be complete; else the region is not assessable."""
+    """For each region the sets of modalities of which one must be complete; otherwise the region is not assessable."""
     network: NetworkConfig
     """Architecture."""
     preparation: Preparation
@@ -109,7 +109,7 @@ class ModelFolder:
 
     @classmethod
     def find(cls, name_or_folder: str | Path) -> ModelFolder:
-        """The shipped model of that name, else the one at a folder; ``ModelError`` lists what there is.
+        """The shipped model of that name, otherwise the one at a folder; ``ModelError`` lists what there is.
 
         A name always means the shipped model, whatever folders lie about; ``./default`` means the folder.
         """

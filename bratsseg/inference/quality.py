@@ -1,6 +1,6 @@
 """Quality figures of one segmentation, from its own probabilities and from answers with a modality left out.
 
-``predicted_dice``: the Soft Dice Confidence, 2 Σ p m / (Σ p + Σ m) over the brain for mask m and probabilities p. It
+``predict_dice``: the Soft Dice Confidence, 2 Σ p m / (Σ p + Σ m) over the brain for mask m and probabilities p. It
 approximates the expected Dice where voxels are independent given the scan (Borges et al., arXiv 2402.10665).
 ``boundary_entropy``: the mean binary entropy, which Mehrtash et al. (doi:10.1109/TMI.2020.3006437) average over the
 foreground, here over a band about the surface, so that it does not fall as a tumour grows.
@@ -56,7 +56,7 @@ def assess(
 
 
 def _figures(probability: Probability, mask: Mask, inside: Mask, voxel_ml: float | None) -> RegionQuality:
-    expected, entropy = predicted_dice(probability, mask, voxel_ml), boundary_entropy(probability, mask, inside)
+    expected, entropy = predict_dice(probability, mask, voxel_ml), boundary_entropy(probability, mask, inside)
     return RegionQuality(
         answer=Answer.NONE_FOUND if entropy is None else Answer.FOUND,
         predicted_dice=round(expected, _DIGITS),
@@ -64,7 +64,7 @@ def _figures(probability: Probability, mask: Mask, inside: Mask, voxel_ml: float
     )
 
 
-def predicted_dice(probability: Probability, mask: Mask, voxel_ml: float | None) -> float:
+def predict_dice(probability: Probability, mask: Mask, voxel_ml: float | None) -> float:
     """The Dice that ``mask`` can be expected to have, 0 to 1; both (I, J, K), probability 0 outside the brain.
 
     An empty mask has Dice 1 where the truth is empty too and 0 elsewhere: its expected Dice is the probability that

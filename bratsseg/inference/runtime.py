@@ -33,10 +33,11 @@ class Runtime:
         return cls(f"cuda:{number or 0}", torch.float16)
 
     def place(self, network: torch.nn.Module) -> torch.nn.Module:
-        """The network on the device, channels last in memory: bfloat16 convolutions are several times slower else.
+        """The network on the device, channels last in memory: otherwise bfloat16 convolutions are several times slower.
 
-        But for group norm in float32 on a CPU, which torch sums less exactly there: over 240x240x160 voxels it is wrong
-        by 6e-4 channels last and by 4e-7 else, and a bundle's results would not be MONAI's.
+        A network with group norm in float32 on a CPU keeps its channels first, because torch sums them less exactly
+        when they are last: over 240x240x160 voxels it is wrong by 6e-4 with channels last and by 4e-7 with channels
+        first, and the results of a bundle would differ from MONAI's.
         """
         flat = all(weight.ndim <= 4 for weight in network.parameters())
         grouped = any(isinstance(part, torch.nn.GroupNorm) for part in network.modules())

@@ -35,7 +35,7 @@ Raw = tuple[Tensor, str]
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedStudy:
     """A study ready for the network: ``images`` (C, I, J, K) float32 in the model frame, and the way back.
 
     ``forced`` says what only ``force`` let pass.
@@ -108,16 +108,16 @@ class Segmenter:
         prepared = self.prepare(study, force=force)
         return self.finish(prepared, self.run(prepared))
 
-    def prepare(self, study: Study, *, force: bool = False) -> Prepared:
+    def prepare(self, study: Study, *, force: bool = False) -> PreparedStudy:
         """Find the brain and make the network's input; ``force`` as in ``segment``. Raises a ``CaseError``."""
         self._require_subject(study)
         not_assessable = self._not_assessable(study)
         brain = self._brain(study)
         forced = self._unlike_expected(study, brain, force)
         images, _, placement = prepare(study, brain, self.model.modalities, self.model.preparation)
-        return Prepared(study, brain, images, placement, not_assessable, forced)
+        return PreparedStudy(study, brain, images, placement, not_assessable, forced)
 
-    def run(self, prepared: Prepared) -> Raw:
+    def run(self, prepared: PreparedStudy) -> Raw:
         """Take the network over the input."""
         images = prepared.images.to(self.runtime.device)
         with torch.inference_mode(), self.runtime.autocast():
@@ -125,20 +125,21 @@ class Segmenter:
             logits = torch.stack([logits for logits, _ in passes]).mean(0) if len(passes) > 1 else passes[0][0]
         return logits, passes[0][1]
 
-    def run_without(self, prepared: Prepared) -> dict[Modality, Raw]:
+    def run_without(self, prepared: PreparedStudy) -> dict[Modality, Raw]:
         """Take the network over the input once more for each modality that can be left out; ``finish`` compares."""
         return {modality: self.run(self.without(prepared, modality)) for modality in self.can_be_left_out(prepared)}
 
-    def can_be_left_out(self, prepared: Prepared) -> tuple[Modality, ...]:
+    def can_be_left_out(self, prepared: PreparedStudy) -> tuple[Modality, ...]:
         """The study's modalities without any one of which the model still finds whole tumour."""
         given = [modality for modality in self.model.modalities if modality in prepared.study.volumes]
         needs = self.model.needs[Region.WT]
         return tuple(m for m in given if any(set(wanted) <= set(given) - {m} for wanted in needs))
 
-    def without(self, prepared: Prepared, modality: Modality) -> Prepared:
+    def without(self, prepared: PreparedStudy, modality: Modality) -> PreparedStudy:
         """The study as if it lacked ``modality``, in the same brain: what ``prepare`` makes of such a study.
 
-        Unless a mask file tells the brain: then it is looked for in all modalities, here in one more than there.
+        The two differ in one case: without a mask file the brain is searched in all modalities, here in ``modality``
+        too, but ``prepare`` would not have it.
         """
         left = {kept: volume for kept, volume in prepared.study.volumes.items() if kept != modality}
         study = replace(prepared.study, volumes=left)
@@ -150,7 +151,7 @@ class Segmenter:
             images[self.model.modalities.index(modality)] = 0
         return replace(prepared, study=study, images=images, not_assessable=self._not_assessable(study))
 
-    def finish(self, prepared: Prepared, raw: Raw, without: Mapping[Modality, Raw] | None = None) -> Segmentation:
+    def finish(self, prepared: PreparedStudy, raw: Raw, without: Mapping[Modality, Raw] | None = None) -> Segmentation:
         """Take logits to the study's own grid and decode them; ``without`` is what ``run_without`` gave."""
         placement, brain = prepared.placement, prepared.brain
         label_map, probabilities = self._decoded(prepared, raw)
@@ -170,7 +171,7 @@ class Segmenter:
             _placement=placement,
         )
 
-    def _decoded(self, prepared: Prepared, raw: Raw) -> tuple[LabelMap, dict[Region, NDArray[np.float32]]]:
+    def _decoded(self, prepared: PreparedStudy, raw: Raw) -> tuple[LabelMap, dict[Region, NDArray[np.float32]]]:
         """The label map, and the probability of each assessable region (I, J, K) in the box, 0 outside the brain."""
         placement, brain = prepared.placement, prepared.brain
         with torch.inference_mode():
@@ -184,7 +185,7 @@ class Segmenter:
         full[(slice(None), *placement.box)] = decode(known, regions, grid.voxel_ml, self.model.decoding)
         return LabelMap(full, grid, frozenset(regions)), dict(zip(regions, known, strict=True))
 
-    def _facts(self, prepared: Prepared, how: str) -> dict[str, Any]:
+    def _facts(self, prepared: PreparedStudy, how: str) -> dict[str, Any]:
         return {
             "brain_rule": prepared.brain.rule,
             "brain_ml": _millilitres(prepared),
@@ -269,6 +270,6 @@ def _coverage(label_map: LabelMap) -> dict[str, Any]:
     return {"pixels": {str(region): count for region, count in counts.items()}, "coverage_percent": shares}
 
 
-def _millilitres(prepared: Prepared) -> float | None:
+def _millilitres(prepared: PreparedStudy) -> float | None:
     voxel = prepared.study.reference.grid.voxel_ml
     return None if voxel is None else round(float(np.count_nonzero(prepared.brain.mask)) * voxel, 1)

@@ -14,7 +14,7 @@ from bratsseg.report import phrases
 from bratsseg.results.filenames import MEASURES, PAGE, SMALL
 from bratsseg.results.record import CaseRecord
 from bratsseg.results.records import find_records
-from bratsseg.study.quality import RegionQuality, predicted_dice, quality_flags, review_first
+from bratsseg.study.quality import RegionQuality, predicted_dice_of, quality_flags, review_first
 from bratsseg.study.regions import Region
 
 
@@ -41,9 +41,9 @@ class CohortRow:
         return review_first(self.quality)
 
     @property
-    def predicted_dice(self) -> float | None:
+    def wt_predicted_dice(self) -> float | None:
         """Of the whole tumour."""
-        return predicted_dice(self.quality, Region.WT)
+        return predicted_dice_of(self.quality, Region.WT)
 
     def volume(self, region: Region) -> float | None:
         """Volume in mL, or None when it is not assessable or has no size."""

@@ -39,7 +39,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Chart:
+class VolumeChart:
     """One histogram and what it leaves out."""
 
     region: Region
@@ -60,7 +60,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Patient:
+class PatientHistory:
     """The scans of one patient."""
 
     name: str
@@ -104,7 +104,7 @@ def cohort_page(rows: Sequence[CohortRow]) -> str:
     return page
 
 
-def _chart(done: list[CohortRow], region: Region) -> Chart | None:
+def _chart(done: list[CohortRow], region: Region) -> VolumeChart | None:
     volumes = [volume for row in done if (volume := row.volume(region))]
     if not volumes:
         return None
@@ -112,10 +112,10 @@ def _chart(done: list[CohortRow], region: Region) -> Chart | None:
     note = f"{wording.counted(len(volumes), 'case')}, median {wording.ml(median(volumes))}"
     for state, words in (("none", phrases.NONE_FOUND), ("unknown", phrases.NOT_ASSESSABLE)):
         note += f"; {words} in {states[state]}" if states[state] else ""
-    return Chart(region, APPEARANCE[region].name, note, histogram(volumes, region))
+    return VolumeChart(region, APPEARANCE[region].name, note, histogram(volumes, region))
 
 
-def _patients(rows: Sequence[CohortRow]) -> list[Patient]:
+def _patients(rows: Sequence[CohortRow]) -> list[PatientHistory]:
     by_case = {row.case: row for row in rows}
     found = []
     for name, visits in timelines(by_case).items():
@@ -129,7 +129,7 @@ def _patients(rows: Sequence[CohortRow]) -> list[Patient]:
         )
         places = [float(visit.number) for visit in visits]
         svg = curves(places, volumes, visits[0].label, visits[-1].label)
-        found.append(Patient(name, visits, svg, _lines(visits, seen, volumes), note))
+        found.append(PatientHistory(name, visits, svg, _lines(visits, seen, volumes), note))
     return found
 
 

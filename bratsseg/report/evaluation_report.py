@@ -49,7 +49,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Row:
+class CaseRow:
     """One case of the table; ``missed`` are regions of which not one voxel was found."""
 
     case: str
@@ -92,18 +92,18 @@ def evaluation_page(evaluation: Evaluation, summary: Summary, name: str, compari
     return page
 
 
-def _rows(evaluation: Evaluation, summary: Summary) -> list[Row]:
+def _rows(evaluation: Evaluation, summary: Summary) -> list[CaseRow]:
     rows = []
     for case, scores in evaluation.scores.items():
         numbers: list[float | None] = []
         for region in summary.regions:
             found = scores.regions.get(region)
             numbers += (None, None) if found is None else (found.dice, _finite(found.hd95_mm))
-        rows.append(Row(case, tuple(r for r, found in scores.regions.items() if found.missed), tuple(numbers)))
+        rows.append(CaseRow(case, tuple(r for r, found in scores.regions.items() if found.missed), tuple(numbers)))
     return sorted(rows, key=lambda row: (-len(row.missed), _mean_dice(row), row.case))
 
 
-def _mean_dice(row: Row) -> float:
+def _mean_dice(row: CaseRow) -> float:
     known = [number for number in row.numbers[::2] if number is not None]
     return sum(known) / len(known) if known else math.inf
 

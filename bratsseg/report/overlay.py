@@ -43,9 +43,9 @@ class Window:
 
 
 def choose_window(volume: Volume, brain: NDArray[np.bool_] | None, box: Box) -> Window:
-    """From the 1st to the 99.5th percentile of the brain, (I, J, K) bool on the volume's grid; else of what is not air.
+    """From the 1st to the 99.5th percentile of the brain, (I, J, K) bool on the volume's grid.
 
-    A coarse sample inside ``box`` is enough.
+    Without a brain, of what is not air. A coarse sample inside ``box`` is enough.
     """
     values = volume.values(box)[::2, ::2, ::2]
     inside = values > values.min() if brain is None else brain[box][::2, ::2, ::2]
@@ -77,7 +77,7 @@ def neutral_cut(plane: Plane) -> Grey:
 
 
 def outlines(label_map: LabelMap, plane: Plane) -> Codes:
-    """The outlines of WT, TC and ET on a plane, (H, W) uint8 codes: 0 where there is none, else 1, 2, 3."""
+    """The outlines of WT, TC and ET on a plane, (H, W) uint8 codes: 0 where there is none, otherwise 1, 2, 3."""
     layer = np.zeros(plane.shape, dtype=np.uint8)
     for code, region in enumerate(Region, start=1):
         if region not in label_map.assessable:

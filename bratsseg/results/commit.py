@@ -40,8 +40,8 @@ def publish_more(record: CaseRecord, files: Mapping[str, bytes], staging: Stagin
 def _replace(record: CaseRecord, files: Mapping[str, bytes], staging: Staging, *, keep_outputs: bool) -> None:
     target = record_path(staging.out, record.case).parent
     try:
-        with staging.room() as room:
-            fresh = room / target.name
+        with staging.new_folder() as staged:
+            fresh = staged / target.name
             fresh.mkdir()
             # The record says "done" of files that are on the disk, so it is written when they are.
             write_files(fresh, files)

@@ -12,7 +12,7 @@ from bratsseg.results.filenames import BIDS_FOLDER, EDITED, is_result_file
 from bratsseg.results.record import CaseRecord
 from bratsseg.results.records import find_records
 from bratsseg.results.sorting import sort_files
-from bratsseg.study.account import Account, Kind, LeftOut
+from bratsseg.study.account import Account, FileKind, LeftOutFile
 from bratsseg.study.case import Case
 from bratsseg.study.dialect import DIALECTS
 from bratsseg.study.layout import find_cases
@@ -37,7 +37,7 @@ Reason = tuple[str, str]
 class LabelMapFile:
     """A label map of a case.
 
-    ``dialect`` is what our own ``record`` states or what the file itself proves, by its name or our mark; else None.
+    ``dialect`` is what our own ``record`` states or what the file itself proves, by its name or our mark, or None.
     """
 
     case: str
@@ -102,12 +102,15 @@ def find_label_maps(folder: Path, owner: str = "IN") -> LabelMaps:
     ours, without, known = _recorded(folder)
     others, loose = _foreign_files(folder, known)
     told = sort_files(folder, others)
-    left = (*told.left_out, *(LeftOut(file.relative_to(folder).as_posix(), Kind.LABEL_MAP, _LOOSE) for file in loose))
+    left = (
+        *told.left_out,
+        *(LeftOutFile(file.relative_to(folder).as_posix(), FileKind.LABEL_MAP, _LOOSE) for file in loose),
+    )
     files = [*ours, *(_by_name(file, folder) for file in told.label_maps)]
     if not files and not without:
         raise _none(f"{owner} {folder}", "label maps", left)
     kept = sum(len(_members(item.path)) for item in ours) + len(told.label_maps)
-    account = Account("label maps", kept, left, frozenset({Kind.LABEL_MAP}))
+    account = Account("label maps", kept, left, frozenset({FileKind.LABEL_MAP}))
     return LabelMaps(folder, tuple(sorted(files, key=lambda item: item.path)), without, account)
 
 
@@ -122,7 +125,7 @@ def find_references(folder: Path, owner: str = "REFERENCE") -> LabelMaps:
     cases = find_cases(folder)
     found = [LabelMapFile(case.id, case.reference, case.dialect) for case in cases if case.reference is not None]
     used = {file for item in found for file in _members(item.path)}
-    left: tuple[LeftOut, ...] = ()
+    left: tuple[LeftOutFile, ...] = ()
     if archive is None:  # in a zip only pictures are looked for, and those are studies
         listing = list_images(folder)
         others = [file for files in listing.folders.values() for file in files if file not in used]
@@ -132,7 +135,7 @@ def find_references(folder: Path, owner: str = "REFERENCE") -> LabelMaps:
     if not found:
         raise _none(f"{owner} {folder}", "references", left, "; results of bratsseg count as predictions only")
     used |= {file for item in found for file in _members(item.path)}
-    account = Account("label maps", len(used), left, frozenset({Kind.LABEL_MAP}))
+    account = Account("label maps", len(used), left, frozenset({FileKind.LABEL_MAP}))
     return LabelMaps(folder, tuple(sorted(found, key=lambda item: item.path)), {}, account)
 
 
@@ -210,7 +213,7 @@ def _members(path: Path) -> list[Path]:
     return [member.path for member in members(path)] if is_stack(path) else [path]
 
 
-def _none(owner: str, what: str, left: Iterable[LeftOut], more: str = "") -> UsageError:
+def _none(owner: str, what: str, left: Iterable[LeftOutFile], more: str = "") -> UsageError:
     found = "; ".join(_most_frequent(left))
     return UsageError(
         f"{owner}: must hold {what} as label maps (<case>_seg.nii.gz, <case>-seg.nii.gz, or <case>.nii.gz), found none"
@@ -218,7 +221,7 @@ def _none(owner: str, what: str, left: Iterable[LeftOut], more: str = "") -> Usa
     )
 
 
-def _most_frequent(left: Iterable[LeftOut]) -> Iterator[str]:
+def _most_frequent(left: Iterable[LeftOutFile]) -> Iterator[str]:
     counts: dict[str, int] = defaultdict(int)
     for item in left:
         counts[item.why] += 1

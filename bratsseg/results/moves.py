@@ -98,8 +98,8 @@ def move_result(record: CaseRecord, new: str, inputs: Inputs, staging: Staging) 
     moved = _renamed(record, new, inputs, names)
     pages = {record_beside(old).name, *(f"{old.name}{end}" for end in REPORT)}
     try:
-        with staging.room() as room:
-            fresh = room / target.name
+        with staging.new_folder() as staged:
+            fresh = staged / target.name
             fresh.mkdir()
             for entry in _own_entries(old):
                 if entry.name not in pages:
@@ -108,7 +108,7 @@ def move_result(record: CaseRecord, new: str, inputs: Inputs, staging: Staging) 
             with staging.publishing():
                 sync_folder(fresh)
                 staging.put_in_place(fresh, target)
-                _retire(old, room)
+                _retire(old, staged)
     except OSError as error:
         raise WriteError(f"case {record.case}: could not be moved to {new}; {error.strerror or error}") from error
     return moved
@@ -122,8 +122,8 @@ def remove_repeated(record: CaseRecord, staging: Staging) -> bool:
     if foreign or changed_by_hand(folder, record):
         return False
     try:
-        with staging.room() as room, staging.publishing():
-            _retire(folder, room)
+        with staging.new_folder() as staged, staging.publishing():
+            _retire(folder, staged)
     except OSError as error:
         raise WriteError(f"case {record.case}: could not be removed; {error.strerror or error}") from error
     return True
@@ -167,14 +167,14 @@ def _holds_results(folder: Path) -> bool:
     return any(record_beside(place).is_file() for place in (folder, *(p for p in folder.rglob("*") if p.is_dir())))
 
 
-def _retire(folder: Path, room: Path) -> None:
+def _retire(folder: Path, staged: Path) -> None:
     """Take an old result away: in one step, or, where other cases lie in its folder, file by file, its record first."""
     own = _own_entries(folder)
     if len(own) == len(list(folder.iterdir())):
-        folder.rename(room / "old")
+        folder.rename(staged / "old")
         return
     for entry in sorted(own, key=lambda entry: entry != record_beside(folder)):
-        entry.rename(room / f"old-{entry.name}")
+        entry.rename(staged / f"old-{entry.name}")
 
 
 def same_scans(one: Inputs, other: Inputs) -> bool:

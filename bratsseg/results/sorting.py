@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from bratsseg.errors import CaseError
-from bratsseg.study.account import Kind, LeftOut
+from bratsseg.study.account import FileKind, LeftOutFile
 from bratsseg.study.dialect import whole_numbers
-from bratsseg.study.layout.roles import Role, role_of, stem_of
+from bratsseg.study.layout.roles import FileRole, role_of, stem_of
 from bratsseg.study.modality import candidates, words
 from bratsseg.study.reading import GeometryPolicy, read_reference
 
@@ -27,22 +27,22 @@ class SortedFiles:
     """The files that are label maps, and each of the others with what it is."""
 
     label_maps: tuple[Path, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[LeftOutFile, ...]
 
 
 @dataclass(frozen=True)
 class _Other:
     """What a file is that is no label map; ``why`` is a reason in the plural."""
 
-    kind: Kind
+    kind: FileKind
     why: str
 
 
-_SCAN = _Other(Kind.SCAN, "scans")
-_MASK = _Other(Kind.OTHER, "brain masks")
-_DERIVED = _Other(Kind.OTHER, "probabilities or other files made by programs")
-_UNDECIDED = _Other(Kind.LABEL_MAP, "but its name says mask and not of what; rename it, such as <case>_seg")
-_LABEL_MAP = _Other(Kind.LABEL_MAP, "")
+_SCAN = _Other(FileKind.SCAN, "scans")
+_MASK = _Other(FileKind.OTHER, "brain masks")
+_DERIVED = _Other(FileKind.OTHER, "probabilities or other files made by programs")
+_UNDECIDED = _Other(FileKind.LABEL_MAP, "but its name says mask and not of what; rename it, such as <case>_seg")
+_LABEL_MAP = _Other(FileKind.LABEL_MAP, "")
 
 
 def sort_files(root: Path, files: Sequence[Path], scans: Collection[Path] = ()) -> SortedFiles:
@@ -56,7 +56,7 @@ def sort_files(root: Path, files: Sequence[Path], scans: Collection[Path] = ()) 
     mixed = any(what is not None for what in said.values())
     known = {file: what or (_seen_in(file) if mixed else _LABEL_MAP) for file, what in said.items()}
     left = [
-        LeftOut(file.relative_to(root).as_posix(), what.kind, what.why)
+        LeftOutFile(file.relative_to(root).as_posix(), what.kind, what.why)
         for file, what in known.items()
         if what is not _LABEL_MAP
     ]
@@ -69,10 +69,10 @@ def _said(file: Path, scans: Collection[Path]) -> _Other | None:
         return _SCAN
     stem = stem_of(file)
     role = role_of(stem)
-    if role is Role.REFERENCE or (role is Role.DERIVED and _PREDICTED & set(words(stem))):
+    if role is FileRole.REFERENCE or (role is FileRole.DERIVED and _PREDICTED & set(words(stem))):
         return _LABEL_MAP
     if role is not None:
-        return {Role.MASK: _MASK, Role.DERIVED: _DERIVED, Role.UNDECIDED: _UNDECIDED}.get(role, _SCAN)
+        return {FileRole.MASK: _MASK, FileRole.DERIVED: _DERIVED, FileRole.UNDECIDED: _UNDECIDED}.get(role, _SCAN)
     return _SCAN if candidates(stem) else None
 
 

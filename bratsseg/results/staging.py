@@ -58,15 +58,15 @@ class Staging:
             os.close(self._lock)
 
     @contextmanager
-    def room(self) -> Iterator[Path]:
+    def new_folder(self) -> Iterator[Path]:
         """An empty folder on OUT's file system for the files of one case; removed with what is left in it."""
         self._count += 1
-        room = self._folder / str(self._count)
-        room.mkdir()
+        staged = self._folder / str(self._count)
+        staged.mkdir()
         try:
-            yield room
+            yield staged
         finally:
-            _clear(room, self.out)
+            _clear(staged, self.out)
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
@@ -79,7 +79,7 @@ class Staging:
                 os.close(lock)
 
     def put_in_place(self, fresh: Path, target: Path, known: Collection[str] = ()) -> None:
-        """Let the folder ``fresh``, which lies in a room, take the place of ``target``; ``OSError`` changes nothing.
+        """Let the folder ``fresh``, made by ``new_folder``, take the place of ``target``; ``OSError`` changes nothing.
 
         What a person put into ``target`` since its ``known`` files were given to ``fresh`` is added to it.
         """

@@ -11,7 +11,7 @@ from bratsseg.results.filenames import TABLE
 from bratsseg.results.record import CaseRecord
 from bratsseg.results.records import find_records
 from bratsseg.results.staging import Staging
-from bratsseg.study.quality import predicted_dice, review_first
+from bratsseg.study.quality import predicted_dice_of, review_first
 from bratsseg.study.regions import Region
 
 COLUMNS = (
@@ -36,15 +36,15 @@ def rebuild_table(staging: Staging) -> Path:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     table.writerows(sorted(_row(record) for _, record in find_records(out)))
-    with staging.room() as room:  # a kill leaves no half of a file where a user sees it
-        write_text(room / TABLE, text.getvalue())
-        (room / TABLE).replace(out / TABLE)
+    with staging.new_folder() as staged:  # a kill leaves no half of a file where a user sees it
+        write_text(staged / TABLE, text.getvalue())
+        (staged / TABLE).replace(out / TABLE)
     return out / TABLE
 
 
 def _row(record: CaseRecord) -> tuple[str, ...]:
     volumes = [record.volumes_ml.get(str(region)) for region in Region]
-    expected = [predicted_dice(record.quality, region) for region in Region]
+    expected = [predicted_dice_of(record.quality, region) for region in Region]
     return (
         record.case,
         record.status,

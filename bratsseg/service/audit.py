@@ -10,7 +10,9 @@ from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.records import AuditEntry
 
 
-def note(session: Session, visitor: Visitor, action: str, object_id: str | None = None, **details: Any) -> None:
+def record_action(
+    session: Session, visitor: Visitor, action: str, object_id: str | None = None, **details: Any
+) -> None:
     """Add one act; its kind is what stands before the dot. No name of a patient may be among ``details``."""
     session.add(
         AuditEntry(

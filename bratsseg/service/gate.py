@@ -49,7 +49,7 @@ class Gate:
             rule, visitor = await run_in_threadpool(self._admit, request)
             bounded = _BoundedBody(receive, send, self._most(rule), self._context.settings.limits.piece_seconds, rule)
             bounded.check_length(request)
-        except Exception as error:  # whatever it is, nobody comes in by it
+        except Exception as error:  # whatever the error is, it lets nobody in
             refusal = error if isinstance(error, Refusal) else _broken(request, error)
             _tell(request, refusal.status, started)
             await answer(request, refusal)(scope, receive, send)
@@ -66,7 +66,7 @@ class Gate:
         _tell(request, 0 if bounded.refusal is None else bounded.refusal.status, started)
 
     def _admit(self, request: Request) -> tuple[Rule, Visitor | None]:
-        """The rule and the visitor of a request that may come in; else a ``Refusal``."""
+        """The rule and the visitor of a request that may come in; otherwise a ``Refusal``."""
         rule = find_rule(
             request.method, request.scope["path"]
         )  # as it is routed: request.url has the Host header in it
@@ -153,7 +153,7 @@ def _broken(request: Request, error: Exception) -> Refusal:
 
 
 class _BoundedBody:
-    """A request's body, no larger and no slower than it may be; else the refusal takes the answer's place."""
+    """A request's body, no larger and no slower than it may be; otherwise the refusal takes the answer's place."""
 
     def __init__(self, receive: Receive, send: Send, most: int, seconds: float, rule: Rule) -> None:
         self._receive, self._send, self._most, self._seconds = receive, send, most, seconds

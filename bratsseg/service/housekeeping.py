@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from bratsseg.service.context import Context
-from bratsseg.service.records import Photo, Review, Study, Upload, now
+from bratsseg.service.records import Photo, Review, StudyRecord, Upload, now
 
 _KEPT = timedelta(days=7)
 
@@ -20,7 +20,7 @@ def sweep(context: Context) -> None:
         old = update(Upload).where(Upload.status.in_(("open", "checked")), Upload.created_at < at - _KEPT)
         session.execute(old.values(status="cancelled", code="abandoned"))
         open_ones = set(session.scalars(select(Upload.id).where(Upload.status.in_(("open", "checked")))))
-        studies, drawn = set(session.scalars(select(Study.id))), set(session.scalars(select(Review.id)))
+        studies, drawn = set(session.scalars(select(StudyRecord.id))), set(session.scalars(select(Review.id)))
         photos = {f"{photo}.jpg" for photo in session.scalars(select(Photo.id))}
     for root, kept in ((settings.uploads, open_ones), (settings.studies, studies), (settings.corrections, drawn)):
         for folder in root.iterdir():

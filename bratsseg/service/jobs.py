@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from bratsseg.service.accounts.visitor import Visitor
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.models import require_model
-from bratsseg.service.records import Job, JobStatus, Store, Study, now
+from bratsseg.service.records import Job, JobStatus, Store, StudyRecord, now
 from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.service.settings import JobRules, Settings
 
@@ -26,12 +26,12 @@ def enqueue(session: Session, study_id: str, model: str, user_id: str) -> Job:
 
 def queue_study(session: Session, settings: Settings, visitor: Visitor, study_id: str, model: str | None = None) -> Job:
     """Queue a study that is here already; a ``Refusal``: 404, 422 or 503 when no model can take it."""
-    study = session.get(Study, study_id)
+    study = session.get(StudyRecord, study_id)
     if study is None:
         raise not_found("study")
     scans = {file.role for file in study.files if file.role not in ("mask", "picture")}
     job = enqueue(session, study_id, require_model(session, settings, study.kind, scans, model).name, visitor.user_id)
-    note(session, visitor, "job.create", job.id, study=study_id, model=job.model)
+    record_action(session, visitor, "job.create", job.id, study=study_id, model=job.model)
     return job
 
 

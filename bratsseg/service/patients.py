@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from bratsseg.service.access import CARE
 from bratsseg.service.accounts.visitor import Visitor
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.records import Patient, now
 from bratsseg.service.records.patients import Sex
 from bratsseg.service.refusal import Refusal, not_found
@@ -88,7 +88,7 @@ def list_patients(
     total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
     ordered = wanted.order_by(Patient.name, Patient.number, Patient.id)
     found = list(session.scalars(ordered.limit(per_page).offset((page - 1) * per_page)))
-    note(session, visitor, "patient.list", found=total, shown=[patient.id for patient in found])
+    record_action(session, visitor, "patient.list", found=total, shown=[patient.id for patient in found])
     return found, total
 
 
@@ -97,12 +97,12 @@ def read_patient(session: Session, visitor: Visitor, patient_id: str) -> Patient
     patient = session.get(Patient, patient_id)
     if patient is None:
         raise not_found("patient")
-    note(session, visitor, "patient.read", patient_id)
+    record_action(session, visitor, "patient.read", patient_id)
     return patient
 
 
-def told_patients(session: Session, visitor: Visitor, ids: Iterable[str | None]) -> dict[str | None, dict[str, str]]:
-    """``{id, name, number}`` of patients by id, for a list of something else; the audit keeps who was shown.
+def visible_patients(session: Session, visitor: Visitor, ids: Iterable[str | None]) -> dict[str | None, dict[str, str]]:
+    """``{id, name, number}`` of the patients of a list, by id; the audit keeps who was shown.
 
     Empty for a visitor who may not see patients.
     """
@@ -110,7 +110,7 @@ def told_patients(session: Session, visitor: Visitor, ids: Iterable[str | None])
     if not wanted or not visitor.roles & CARE:
         return {}
     found = session.scalars(select(Patient).where(Patient.id.in_(wanted))).all()
-    note(session, visitor, "patient.list", shown=sorted(patient.id for patient in found))
+    record_action(session, visitor, "patient.list", shown=sorted(patient.id for patient in found))
     return {one.id: {"id": one.id, "name": one.name, "number": one.number} for one in found}
 
 
@@ -120,7 +120,7 @@ def add_patient(session: Session, visitor: Visitor, fields: PatientFields) -> Pa
     patient = Patient(**fields.model_dump())
     session.add(patient)
     session.flush()
-    note(session, visitor, "patient.create", patient.id)
+    record_action(session, visitor, "patient.create", patient.id)
     return patient
 
 
@@ -135,7 +135,7 @@ def change_patient(session: Session, visitor: Visitor, patient_id: str, fields: 
     changed = sorted(name for name, value in values.items() if getattr(patient, name) != value)
     for name in changed:
         setattr(patient, name, values[name])
-    note(session, visitor, "patient.change", patient_id, fields=changed)
+    record_action(session, visitor, "patient.change", patient_id, fields=changed)
     return patient
 
 
@@ -145,7 +145,7 @@ def archive_patient(session: Session, visitor: Visitor, patient_id: str, archive
     if patient is None:
         raise not_found("patient")
     patient.archived_at = now() if archived else None
-    note(session, visitor, "patient.archive" if archived else "patient.restore", patient_id)
+    record_action(session, visitor, "patient.archive" if archived else "patient.restore", patient_id)
     return patient
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bratsseg.files import write_bytes
 from bratsseg.service.accounts.visitor import Visitor
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import Context
 from bratsseg.service.intake.pictures import open_picture
 from bratsseg.service.records import Patient, Photo, new_id
@@ -38,7 +38,7 @@ def keep_photo(context: Context, visitor: Visitor, patient_id: str, content: byt
     write_bytes(photo_path(context, photo), out.getvalue())
     with context.store.writing() as session:
         session.add(photo)
-        note(session, visitor, "photo.create", photo.id, patient=patient_id)
+        record_action(session, visitor, "photo.create", photo.id, patient=patient_id)
     return photo
 
 

@@ -15,9 +15,9 @@ FILES = {"mask.png": "picture_mask.png", "heatmap.png": "picture_prob_WT.png", "
 """Public names of a picture's results, and what they are called beside the record."""
 
 
-def finish_picture(room: Path, results: Path, measures: dict[str, Any]) -> dict[str, Any]:
+def finish_picture(folder: Path, results: Path, measures: dict[str, Any]) -> dict[str, Any]:
     """Write the overlay; returns ``{pixels, of, percent}``: what was outlined, and its share of the image."""
-    with Image.open(room / "picture.png") as scan:
+    with Image.open(folder / "picture.png") as scan:
         ground = _grey(np.asarray(scan.convert("RGB") if scan.mode != "I;16" else scan))
     with Image.open(results / FILES["mask.png"]) as written:
         mask = np.asarray(written.convert("L")) > 0

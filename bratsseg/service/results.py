@@ -14,7 +14,7 @@ from bratsseg.results.record import CaseRecord, read_record, record_path
 from bratsseg.service.context import Context
 from bratsseg.service.models import model_facts
 from bratsseg.service.pictures import FILES as PICTURE_FILES
-from bratsseg.service.records import InstalledModel, Patient, Result, Review, Study
+from bratsseg.service.records import InstalledModel, Patient, Result, Review, StudyRecord
 from bratsseg.service.refusal import not_found
 from bratsseg.service.settings import Settings
 from bratsseg.study.dialect import get_dialect
@@ -71,12 +71,12 @@ def latest_correction(result: Result) -> Review | None:
 
 
 def current_measures(result: Result) -> dict[str, Any]:
-    """Measures of the correction where there is one, else of the model's own label map."""
+    """Measures of the correction where there is one, otherwise of the model's own label map."""
     correction = latest_correction(result)
     return result.measures if correction is None else correction.measures
 
 
-def result_files(settings: Settings, study: Study, result: Result) -> dict[str, Path]:
+def result_files(settings: Settings, study: StudyRecord, result: Result) -> dict[str, Path]:
     """Every file of a result by its public name; names that we invented, so that none tells who the patient is."""
     folder, stem = result_folder(settings, result), result.study_id
     files = {file.file: settings.studies / study.id / file.file for file in study.files}
@@ -91,18 +91,18 @@ def result_files(settings: Settings, study: Study, result: Result) -> dict[str, 
     files |= {name: folder / f"{stem}{suffix}" for name, suffix in _REPORTS.items()}
     correction = latest_correction(result)
     if correction is not None:
-        room = correction_folder(settings, correction)
+        folder = correction_folder(settings, correction)
         files |= {
-            "corrected.nii.gz": room / f"{stem}{LABELS}",
-            "corrected.seg.nrrd": room / f"{stem}{SLICER[0]}",
-            **{f"corrected-{name}": room / f"{stem}{suffix}" for name, suffix in _REPORTS.items()},
+            "corrected.nii.gz": folder / f"{stem}{LABELS}",
+            "corrected.seg.nrrd": folder / f"{stem}{SLICER[0]}",
+            **{f"corrected-{name}": folder / f"{stem}{suffix}" for name, suffix in _REPORTS.items()},
         }
     return {name: path for name, path in files.items() if path.is_file()}
 
 
 def result_facts(context: Context, session: Session, result: Result) -> dict[str, Any]:
     """All that a viewer needs of one result, as plain values. Volumes in mL, lengths in mm, positions in RAS mm."""
-    study = session.get_one(Study, result.study_id)
+    study = session.get_one(StudyRecord, result.study_id)
     record, measures = record_of(context.settings, result), current_measures(result)
     model = session.get(InstalledModel, result.model)
     correction = latest_correction(result)
@@ -176,7 +176,7 @@ def review_facts(review: Review) -> dict[str, Any]:
     }
 
 
-def prior_of(session: Session, result: Result, study: Study) -> dict[str, Any] | None:
+def prior_of(session: Session, result: Result, study: StudyRecord) -> dict[str, Any] | None:
     """The result of the same patient's study before this one, with the change of each volume in mL since.
 
     One that a reader rejected is passed over: nothing is measured against outlines that are wrong.
@@ -192,14 +192,16 @@ def prior_of(session: Session, result: Result, study: Study) -> dict[str, Any] |
         region: None if value is None or (old := then[region]) is None else round(value - old, 4)
         for region, value in today.items()
     }
-    taken = session.get_one(Study, before.study_id)
+    taken = session.get_one(StudyRecord, before.study_id)
     return {**summary(before), "taken_on": day_of(taken), "change_ml": changes}
 
 
-def history(session: Session, patient_id: str, upto: Study | None = None) -> list[tuple[str, Result]]:
+def history(session: Session, patient_id: str, upto: StudyRecord | None = None) -> list[tuple[str, Result]]:
     """(day, latest result of each study) of a patient, oldest first; before ``upto`` only when it is given."""
-    day = func.coalesce(Study.taken_on, func.date(Study.created_at))
-    studies = session.scalars(select(Study).where(Study.patient_id == patient_id).order_by(day, Study.created_at))
+    day = func.coalesce(StudyRecord.taken_on, func.date(StudyRecord.created_at))
+    studies = session.scalars(
+        select(StudyRecord).where(StudyRecord.patient_id == patient_id).order_by(day, StudyRecord.created_at)
+    )
     found = []
     for study in studies:
         if upto is not None and study.id == upto.id:
@@ -210,14 +212,14 @@ def history(session: Session, patient_id: str, upto: Study | None = None) -> lis
     return found
 
 
-def day_of(study: Study) -> str:
-    """The day of the scan where it is known, else of the upload."""
+def day_of(study: StudyRecord) -> str:
+    """The day of the scan where it is known, otherwise of the upload."""
     return (study.taken_on or study.created_at.date()).isoformat()
 
 
 def patient_of(session: Session, result: Result) -> Patient | None:
     """Whose result it is, when the study belongs to a patient."""
-    study = session.get_one(Study, result.study_id)
+    study = session.get_one(StudyRecord, result.study_id)
     return None if study.patient_id is None else session.get(Patient, study.patient_id)
 
 

@@ -20,11 +20,11 @@ from bratsseg.files import write_files
 from bratsseg.report.run import report_case
 from bratsseg.results.record import CaseRecord
 from bratsseg.service.accounts.visitor import Visitor
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.cases import case_of
 from bratsseg.service.context import Context
 from bratsseg.service.intake.scans import AT_ONCE, read_bounded
-from bratsseg.service.records import Result, Review, Study, new_id
+from bratsseg.service.records import Result, Review, StudyRecord, new_id
 from bratsseg.service.refusal import Refusal, of_error
 from bratsseg.service.results import find_result, record_of
 from bratsseg.study.dialect import get_dialect
@@ -32,8 +32,7 @@ from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.reading import read_study
 from bratsseg.study.regions import Region
-from bratsseg.study.volume import Study as Scans
-from bratsseg.study.volume import Volume
+from bratsseg.study.volume import Study, Volume
 
 LONGEST_COMMENT = 10_000
 _NOTE = "the outlines were corrected by a reader"
@@ -47,7 +46,7 @@ def add_review(
     review = _review(visitor, result, decision, comment)
     session.add(review)
     session.flush()
-    note(session, visitor, f"review.{decision}", review.id, result=result.id)
+    record_action(session, visitor, f"review.{decision}", review.id, result=result.id)
     return review
 
 
@@ -59,26 +58,26 @@ def add_correction(context: Context, visitor: Visitor, result_id: str, content: 
     """
     with context.store.reading() as session:
         result = find_result(session, result_id)
-        study = session.get_one(Study, result.study_id)
+        study = session.get_one(StudyRecord, result.study_id)
     if study.kind == "picture":
         raise Refusal(422, "invalid", "the outlines of a picture cannot be drawn over; accept or reject them")
     record = record_of(context.settings, result)
     review = _review(visitor, result, "correct", comment)
-    room = context.settings.corrections / review.id
-    room.mkdir(mode=0o700)
+    folder = context.settings.corrections / review.id
+    folder.mkdir(mode=0o700)
     try:
         with AT_ONCE:
             scans = read_study(case_of(study, context.settings.studies / study.id))
-            label_map = _read_drawing(room / "drawing.nii.gz", content, scans.reference, record)
-            review.measures = _write(room, label_map, scans, record)
+            label_map = _read_drawing(folder / "drawing.nii.gz", content, scans.reference, record)
+            review.measures = _write(folder, label_map, scans, record)
         with context.store.writing() as session:
             session.add(review)
-            note(session, visitor, "review.correct", review.id, result=result.id)
+            record_action(session, visitor, "review.correct", review.id, result=result.id)
     except CaseError as error:
-        shutil.rmtree(room, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         raise of_error(error, {"drawing.nii.gz": "the drawing"}) from error
     except BaseException:
-        shutil.rmtree(room, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         raise
     return review
 
@@ -127,7 +126,7 @@ def _onto(drawn: Volume, grid: Grid) -> NDArray[np.generic]:
     return turned
 
 
-def _write(room: Path, label_map: LabelMap, scans: Scans, record: CaseRecord) -> dict[str, Any]:
+def _write(folder: Path, label_map: LabelMap, scans: Study, record: CaseRecord) -> dict[str, Any]:
     """Write the corrected label map in every format with a report; returns its measures."""
     dialect = get_dialect(record.dialect)
     mark = made_by(record.model, dialect.name)
@@ -145,5 +144,5 @@ def _write(room: Path, label_map: LabelMap, scans: Scans, record: CaseRecord) ->
         }
     )
     report = report_case(scans, label_map, corrected)
-    write_files(room, {**files, **report.files})
+    write_files(folder, {**files, **report.files})
     return report.measures

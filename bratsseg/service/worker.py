@@ -26,7 +26,7 @@ from bratsseg.report.cohort import read_measures
 from bratsseg.service import jobs
 from bratsseg.service.cases import case_of
 from bratsseg.service.pictures import finish_picture
-from bratsseg.service.records import Job, JobStatus, Result, Store, Study, WorkerState, now
+from bratsseg.service.records import Job, JobStatus, Result, Store, StudyRecord, WorkerState, now
 from bratsseg.service.released import announce_models, folder_of
 from bratsseg.service.results import verdict_of
 from bratsseg.service.settings import Settings
@@ -41,7 +41,7 @@ _REACHED = {"read": 0.03, "check": 0.05, "prepare": 0.07, "run": 0.22, "finish":
 """How far a job is when a stage begins; measured on 240 x 240 x 155 with the default model."""
 
 
-class Stopped(BaseException):
+class JobStopped(BaseException):
     """The job is no longer wanted, or no longer ours. No ``Exception``: a batch would call the case failed."""
 
 
@@ -79,7 +79,7 @@ class Worker:
         with self._heartbeat(job) as lost:
             try:
                 self._segment(job, lost)
-            except Stopped:
+            except JobStopped:
                 self._give_back(job)
             except BratssegError as error:
                 self._fail(job, error.code, str(error))
@@ -89,27 +89,27 @@ class Worker:
 
     def _segment(self, job: Job, lost: threading.Event) -> None:
         with self._store.reading() as session:
-            study = session.get_one(Study, job.study_id)
-        room, out = self._settings.studies / study.id, self._settings.results / job.id
-        case = case_of(study, room)
+            study = session.get_one(StudyRecord, job.study_id)
+        folder, out = self._settings.studies / study.id, self._settings.results / job.id
+        case = case_of(study, folder)
 
         def on_stage(_: str, stage: str) -> None:
             reached = jobs.tell_stage(self._store, job, stage, _REACHED.get(stage, 0.0))
             if not reached or lost.is_set() or self._stop.is_set():
-                raise Stopped
+                raise JobStopped
 
         if not jobs.tell_stage(self._store, job, "load", 0.02):
-            raise Stopped
+            raise JobStopped
         segmenter = self._segmenter(job.model)
         watcher = _LastOutcome()
-        segment_cases([case], room, out, OPTIONS[study.kind], segmenter, watcher=watcher, on_stage=on_stage)
+        segment_cases([case], folder, out, OPTIONS[study.kind], segmenter, watcher=watcher, on_stage=on_stage)
         outcome = watcher.outcome
         if outcome.status != "done" or outcome.record is None:
             self._fail(job, outcome.code, outcome.reason, again=outcome.status == "failed")
             return
         measures = outcome.measures or _measures_of(out, outcome.record)
         if study.kind == "picture":
-            measures["picture"] = finish_picture(room, out / study.id, measures)
+            measures["picture"] = finish_picture(folder, out / study.id, measures)
         with self._store.writing() as session:
             if jobs.end(session, job, JobStatus.DONE):
                 session.add(_result(job, outcome.record, measures))

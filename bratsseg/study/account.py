@@ -11,7 +11,7 @@ from typing import Any
 from bratsseg.wording import counted
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """What a file that was left out looks like."""
 
     SCAN = "scan"
@@ -20,11 +20,11 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeftOutFile:
     """A file that was not used: ``file`` is its path below the folder with '/', ``why`` a reason in a few words."""
 
     file: str
-    kind: Kind
+    kind: FileKind
     why: str
 
 
@@ -35,8 +35,8 @@ class Account:
     what: str
     """What was looked for, in the plural: "label maps", "scans"."""
     used: int
-    left_out: tuple[LeftOut, ...] = ()
-    missed: frozenset[Kind] = frozenset()
+    left_out: tuple[LeftOutFile, ...] = ()
+    missed: frozenset[FileKind] = frozenset()
     """Kinds that must not be left out unnoticed."""
 
     @property
@@ -45,7 +45,7 @@ class Account:
         return self.used + len(self.left_out)
 
     @property
-    def overlooked(self) -> tuple[LeftOut, ...]:
+    def overlooked(self) -> tuple[LeftOutFile, ...]:
         """What was left out although it looks like what was looked for."""
         return tuple(item for item in self.left_out if item.kind in self.missed)
 

@@ -3,7 +3,7 @@
 The rule, in this order:
 
 1. a mask file in the case;
-2. else, per modality, everything but the border region of one constant value (air is 0 in BraTS, -3.5 to -5.6 in
+2. otherwise, per modality, everything but the border region of one constant value (air is 0 in BraTS, -3.5 to -5.6 in
    z-scored files; 0 in the middle of the brain's own intensities where only the brain was scaled), united over
    modalities;
 3. a picture is taken whole, for its makers chose what it shows.

@@ -59,14 +59,14 @@ class RegionQuality(Config):
     """Only when asked for, and where a modality can be left out."""
 
 
-def predicted_dice(quality: Mapping[Region, RegionQuality], region: Region) -> float | None:
+def predicted_dice_of(quality: Mapping[Region, RegionQuality], region: Region) -> float | None:
     """The predicted Dice of a region, or None when it is not assessable or was not computed."""
     return quality[region].predicted_dice if region in quality else None
 
 
 def review_first(quality: Mapping[Region, RegionQuality]) -> bool:
     """True when a reader should see the case before others."""
-    expected = predicted_dice(quality, Region.WT)
+    expected = predicted_dice_of(quality, Region.WT)
     return expected is not None and expected < REVIEW_BELOW
 
 
@@ -74,5 +74,5 @@ def quality_flags(quality: Mapping[Region, RegionQuality]) -> tuple[str, ...]:
     """What the figures have to warn of, in words."""
     if not review_first(quality):
         return ()
-    expected = predicted_dice(quality, Region.WT)
+    expected = predicted_dice_of(quality, Region.WT)
     return (f"review first: the predicted Dice of the whole tumour is {expected:.2f}, below {REVIEW_BELOW:g}",)

@@ -17,14 +17,14 @@ _SEPARATOR = re.compile(r'^"?sep=(.)"?\r?\n', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row: its ``number`` as a spreadsheet counts, and its ``cells`` by column name in lower case."""
 
     number: int
     cells: dict[str, str]
 
 
-def read_table(path: Path) -> list[Row]:
+def read_table(path: Path) -> list[TableRow]:
     """The rows below the first, which names the columns; ``ConfigError`` says which row is wrong."""
     text = read_text(path)
     first = 0
@@ -44,7 +44,7 @@ def read_table(path: Path) -> list[Row]:
     rows = []
     for number, cells in enumerate(lines[1:], start=first + 2):
         if any(cells):
-            rows.append(Row(number, _by_column(columns, cells, f"table {path}: row {number}")))
+            rows.append(TableRow(number, _by_column(columns, cells, f"table {path}: row {number}")))
     return rows
 
 

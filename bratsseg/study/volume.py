@@ -61,7 +61,7 @@ class Study:
 
     @property
     def reference_modality(self) -> Modality:
-        """The modality whose grid results are written on: T1ce, else FLAIR, else the first."""
+        """The modality whose grid results are written on: T1ce, otherwise FLAIR, otherwise the first."""
         preferred = (Modality.T1C, Modality.FLAIR, *self.modalities)
         found = [modality for modality in preferred if modality in self.volumes]
         if found:

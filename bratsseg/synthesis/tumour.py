@@ -15,7 +15,7 @@ from bratsseg.synthesis.anatomy import DEPTH, UPPER, WHITE, Anatomy, Atlas, Head
 from bratsseg.synthesis.draws import Draws, Lattice
 
 
-class Kind(StrEnum):
+class TumourKind(StrEnum):
     """What a focus shows."""
 
     EDEMA = "edema"
@@ -82,7 +82,7 @@ class TumourConfig(Config):
 class Focus:
     """What was drawn for one focus; lengths in mm, positions in mm from the lattice's centre, RAS."""
 
-    kind: Kind
+    kind: TumourKind
     centre_mm: tuple[float, float, float]
     radius_mm: float
     axes: tuple[float, float, float]
@@ -188,7 +188,7 @@ def _draw_focus(draws: Draws, config: TumourConfig, centre: tuple[float, float, 
         radius = max(first.radius_mm * draws.low((0.2, 0.9)), config.radius_mm[0])
     share = _draw_core_share(draws, kind, radius)
     stretch = [math.exp(draws.normal(0.17)) for _ in range(3)]
-    enhancing = kind is Kind.ENHANCING
+    enhancing = kind is TumourKind.ENHANCING
     core_radius = share * radius
     return Focus(
         kind=kind,
@@ -196,8 +196,10 @@ def _draw_focus(draws: Draws, config: TumourConfig, centre: tuple[float, float, 
         radius_mm=radius,
         axes=(stretch[0], stretch[1], stretch[2]),
         rough=(draws.uniform((0.08, 0.34)), draws.uniform((0.03, 0.14))),
-        white_pull=draws.uniform(config.white_pull if kind is not Kind.NON_ENHANCING else config.white_pull_solid),
-        grey_stop=draws.uniform(config.grey_stop if kind is not Kind.NON_ENHANCING else config.grey_stop_solid),
+        white_pull=draws.uniform(
+            config.white_pull if kind is not TumourKind.NON_ENHANCING else config.white_pull_solid
+        ),
+        grey_stop=draws.uniform(config.grey_stop if kind is not TumourKind.NON_ENHANCING else config.grey_stop_solid),
         softness_mm=draws.low(config.softness_mm),
         core_centre_mm=_moved(centre, draws.direction(), draws.uniform((0, 0.75)) * (radius - core_radius)),
         core_radius_mm=core_radius,
@@ -209,7 +211,9 @@ def _draw_focus(draws: Draws, config: TumourConfig, centre: tuple[float, float, 
         patches=draws.uniform((-0.3, 1.1)) if enhancing and draws.chance(config.patchy) else None,
         patch_mm=draws.uniform((3.5, 9.0)),
         solid=enhancing and draws.chance(config.solid if core_radius > 9 else 0.45),
-        nodule_mm=draws.uniform((2.0, 7.0)) if kind is Kind.NON_ENHANCING and draws.chance(config.nodule) else 0.0,
+        nodule_mm=draws.uniform((2.0, 7.0))
+        if kind is TumourKind.NON_ENHANCING and draws.chance(config.nodule)
+        else 0.0,
         spares_ventricle=draws.chance(0.85),
         crosses=draws.chance(config.crosses),
         lobes=_draw_lobes(draws, core_radius) if core_radius > 9 and draws.chance(config.lobes) else (),
@@ -226,19 +230,19 @@ def _draw_lobes(draws: Draws, core_radius_mm: float) -> tuple[tuple[tuple[float,
     return tuple(lobes)
 
 
-def _draw_kind(draws: Draws, config: TumourConfig, first: Focus | None) -> Kind:
+def _draw_kind(draws: Draws, config: TumourConfig, first: Focus | None) -> TumourKind:
     if first is not None and draws.chance(0.7):
         return first.kind
     share = draws.uniform((0, 1))
     if share < config.edema_only:
-        return Kind.EDEMA
-    return Kind.NON_ENHANCING if share < config.edema_only + config.non_enhancing else Kind.ENHANCING
+        return TumourKind.EDEMA
+    return TumourKind.NON_ENHANCING if share < config.edema_only + config.non_enhancing else TumourKind.ENHANCING
 
 
-def _draw_core_share(draws: Draws, kind: Kind, radius_mm: float) -> float:
-    if kind is Kind.EDEMA:
+def _draw_core_share(draws: Draws, kind: TumourKind, radius_mm: float) -> float:
+    if kind is TumourKind.EDEMA:
         return 0.0
-    if kind is Kind.NON_ENHANCING:
+    if kind is TumourKind.NON_ENHANCING:
         return draws.uniform((0.6, 1.06))
     if radius_mm < 10:
         return draws.uniform((0.4, 0.95))
@@ -346,10 +350,10 @@ def _allowed(focus: Focus, anatomy: Anatomy, lattice: Lattice, box: tuple[slice,
 
 def _enhancement(focus: Focus, depth_mm: Tensor, noise: Callable[[float], Tensor]) -> Tensor:
     """Enhancing membership from the depth below the core's surface, mm."""
-    if focus.kind is Kind.NON_ENHANCING and focus.nodule_mm > 0:
+    if focus.kind is TumourKind.NON_ENHANCING and focus.nodule_mm > 0:
         blob = noise(9.0).mul_(3.0) - 4.5 + 0.1 * focus.nodule_mm
         return torch.sigmoid(blob * 2).mul_(torch.sigmoid(depth_mm))
-    if focus.kind is not Kind.ENHANCING:
+    if focus.kind is not TumourKind.ENHANCING:
         return torch.zeros_like(depth_mm)
     below = torch.sigmoid((depth_mm - focus.shell_mm) * 2)
     if focus.solid:

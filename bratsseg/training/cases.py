@@ -1,4 +1,4 @@
-"""The cases of an experiment: found, parted by patient, kept prepared; asserted the same when a run goes on."""
+"""The cases of an experiment: found, split by patient, kept prepared; asserted the same when a run goes on."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def record_split(case_set: CaseSet, run: Path) -> None:
 
 
 def split_hash(run: Path) -> str | None:
-    """The hash of a run's split; None for synthetic patients, which are not parted."""
+    """The hash of a run's split; None for synthetic patients, which are not split."""
     path = run / SPLIT
     if not path.exists():
         return None
@@ -79,7 +79,7 @@ def _require_same(before: Split, now: Split, run: Path) -> None:
     old = {*before.train, *before.validation, *before.test}
     new = {*now.train, *now.validation, *now.test}
     changed = [f"{name} is gone" for name in sorted(old - new)] + [f"{name} is new" for name in sorted(new - old)]
-    what = ", ".join(changed[:5]) + (" and more" if len(changed) > 5 else "") or "the same cases are parted otherwise"
+    what = ", ".join(changed[:5]) + (" and more" if len(changed) > 5 else "") or "the same cases are split differently"
     raise ConfigError(
         f"run {run}: must go on with the split it was started with: {what}. Restore the data, give "
         f"data.split.file={run / SPLIT} to a new run, or give another folder"

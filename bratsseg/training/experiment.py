@@ -45,7 +45,7 @@ class TrainerConfig(Config):
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """Kind of device."""
     devices: int | None = Field(default=None, ge=1)
-    """Processes on each machine, one a GPU; None is what torchrun says, else 1."""
+    """Processes on each machine, one a GPU; None is what torchrun says, otherwise 1."""
     nodes: int = Field(default=1, ge=1)
     """Machines."""
     threads: int = Field(default=1, ge=0)

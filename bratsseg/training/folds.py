@@ -9,7 +9,7 @@ from typing import Any
 
 from bratsseg.errors import CaseError, Code, ConfigError
 from bratsseg.evaluation.agreement import bootstrap_ci
-from bratsseg.evaluation.folders import Evaluation, Unscored
+from bratsseg.evaluation.folders import Evaluation, UnscoredCase
 from bratsseg.evaluation.scoring import CaseScores, score_case
 from bratsseg.results.labelmaps import LabelMapFile, find_label_maps
 from bratsseg.results.reading import read_label_map
@@ -47,7 +47,7 @@ def plan_folds(experiment: Experiment, runs: Path) -> list[Fold]:
     """
     data = experiment.data
     if data.synthetic is not None:
-        raise ConfigError("train-folds: must be given scans (data.folder=…): synthetic patients are not parted")
+        raise ConfigError("train-folds: must be given scans (data.folder=…): synthetic patients are not split")
     if data.split.file is not None or data.split.validation_share is not None:
         raise ConfigError("train-folds: data.split must give folds, names a file or a share; leave both out")
     shared = data.model_copy(update={"cache": data.cache or runs / "cache"})
@@ -67,17 +67,17 @@ def score_out_of_fold(folds: list[Fold], predicted: Path) -> Evaluation:
     """Compare the label maps in ``predicted`` with the references of the cases that each fold held out."""
     maps, without = find_label_maps(predicted, "predictions").by_case()
     scores: dict[str, CaseScores] = {}
-    unscored: list[Unscored] = []
+    unscored: list[UnscoredCase] = []
     cases = {name: case for fold in folds for name, case in fold.held_out.items()}
     for name, case in sorted(cases.items()):
         if name not in maps:
             code, reason = without.get(name, (Code.NO_PREDICTION, "the reference has no prediction"))
-            unscored.append(Unscored(name, "no_prediction", code, reason))
+            unscored.append(UnscoredCase(name, "no_prediction", code, reason))
             continue
         try:
             scores[name] = _score(maps[name], case)
         except CaseError as error:
-            unscored.append(Unscored(name, "refused", error.code, str(error)))
+            unscored.append(UnscoredCase(name, "refused", error.code, str(error)))
     dialects = tuple(sorted({item.dialect or "" for item in maps.values()}))
     return Evaluation(scores, tuple(unscored), (), dialects, tuple(sorted({case.dialect for case in cases.values()})))
 

@@ -42,7 +42,7 @@ class LossConfig(Config):
     smooth: float = Field(default=20.0, gt=0)
     """Voxels added above and below the fraction of Dice; small ones punish a false alarm in an empty sample harder."""
     batch_dice: bool = True
-    """Sums of Dice over the batch and space; else over the space of each sample, and then the mean."""
+    """Sums of Dice over the batch and space; otherwise over the space of each sample, and then the mean."""
     background: bool = False
     """For classes: whether the background counts in Dice."""
     regions: tuple[float, ...] | None = None

@@ -99,7 +99,7 @@ def _result(tally: _Tally, experiment: Experiment, run: Path, step: int) -> RunR
     half = math.ceil(len(tally.pictures) / 2)
     split = split_hash(run)
     facts = (
-        ("Split SHA-256", split or "synthetic patients are not parted"),
+        ("Split SHA-256", split or "synthetic patients are not split"),
         ("Fold", str(experiment.fold)),
         ("Validation", f"{len(tally.cases)} cases, in the model's frame, before the rules of decoding"),
         ("Network", f"{experiment.network.name}, {experiment.network.dims}-D"),

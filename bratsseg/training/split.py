@@ -28,7 +28,7 @@ _SAY_WHOSE = (
 
 
 class SplitConfig(Config):
-    """How cases are parted; always by patient."""
+    """How cases are split; always by patient."""
 
     folds: int = Field(default=5, ge=1)
     """Parts that take turns at validation; with 1 nothing is held out for folds and ``validation_share`` is needed."""
@@ -139,7 +139,7 @@ def make_split(
 def settle_split(
     patients: Mapping[str, str], config: SplitConfig, fold: int, seed: int
 ) -> tuple[Split, int, tuple[str, ...]]:
-    """The split of a run: ``config.file``'s, else a drawn one. ``ConfigError`` when a file does not fit the data."""
+    """The split that ``config.file`` states, or a drawn one. ``ConfigError`` when a file does not fit the data."""
     if config.file is None:
         return make_split(patients, config, fold, seed)
     split = read_split(config.file)

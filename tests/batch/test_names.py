@@ -18,7 +18,7 @@ def _case(root: Path, case_id: str = "Smith", name: str = "Smith_flair.nii.gz") 
     return Case(case_id, {Modality.FLAIR: VolumeSource(root / "ward 7" / case_id / name)})
 
 
-def test_without_a_salt_names_are_the_users_and_paths_are_below_the_root(tmp_path: Path) -> None:
+def test_without_a_salt_names_are_kept_and_paths_are_relative(tmp_path: Path) -> None:
     names, case = Names(tmp_path), _case(tmp_path)
     assert names.case_id(case) == "Smith"
     assert names.file(case.sources[Modality.FLAIR].path) == "ward 7/Smith/Smith_flair.nii.gz"

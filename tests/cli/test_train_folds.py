@@ -75,7 +75,7 @@ def test_every_case_is_scored_by_a_fold_that_never_saw_its_patient(pictures: Pat
     assert len(list((tmp_path / "mine").glob("fold*.safetensors"))) == 3
 
 
-def test_a_run_goes_on_where_its_data_moved_and_is_refused_other_cases(pictures: Path, tmp_path: Path) -> None:
+def test_a_run_resumes_with_moved_data_and_refuses_other_cases(pictures: Path, tmp_path: Path) -> None:
     def experiment(folder: Path, *more: str) -> Experiment:
         return read_config(Experiment, LGG, [*SMALL, f"data.folder={folder}", *more])
 

@@ -41,7 +41,7 @@ def test_c3d_agrees_on_volumes_and_orientation(tmp_path, name, matrix):
     assert code == "".join(from_where[letter] for letter in label_map(matrix).grid.orientation)
 
 
-def test_a_label_map_that_c3d_wrote_as_metaimage_is_converted_on_its_grid(tmp_path):
+def test_a_metaimage_label_map_of_c3d_is_converted_on_its_grid(tmp_path):
     write_export(label_map(), scan(), "P1", tmp_path, ["nifti"], dialect=BRATS21)
     (tmp_path / "in").mkdir()
     c3d(f"{tmp_path / 'P1_seg.nii.gz'} -type uchar -o {tmp_path / 'in' / 'P1_seg.mha'}")

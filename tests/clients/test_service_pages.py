@@ -322,7 +322,7 @@ def test_jumps_and_the_crosshair_tell_ras_mm_and_label(reader, results):
     assert reader.shown_mm()[0] < before[0] - 1
 
 
-def test_a_correction_is_saved_and_comes_back_at_the_same_mm_on_an_oblique_study(reader, results, served):
+def test_a_correction_returns_at_the_same_mm_on_an_oblique_study(reader, results, served):
     page = reader.view(results["oblique"])
     affine, voxel = turned(), np.array([34, 20, 22])
     spot = at(affine, voxel.astype(float))
@@ -409,7 +409,7 @@ def test_none_found_is_shown_as_such(reader, results):
     reader.keep("none-found")
 
 
-def test_what_is_not_assessable_is_said_with_its_reason_and_never_as_zero(reader, results):
+def test_what_is_not_assessable_is_told_with_a_reason_not_zero(reader, results):
     page = reader.view(results["nothing"])
     assert page.locator("#volume-TC, #volume-ET").count() == 0
     for reason in page.locator("td.unknown").all_inner_texts():

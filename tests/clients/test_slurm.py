@@ -48,7 +48,7 @@ def ended(state: dict[str, str]) -> bool:
     return state["JobState"] in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
 
 
-def test_words_reach_both_nodes_as_they_are_and_the_job_comes_back_when_its_time_is_up(two_nodes, at_home):
+def test_both_nodes_get_the_words_and_a_job_out_of_time_requeues(two_nodes, at_home):
     python = at_home / "any python"
     python.write_text(SAYS)
     python.chmod(0o755)

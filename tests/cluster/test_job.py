@@ -5,27 +5,31 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from bratsseg.cluster.job import Job, command_of
+from bratsseg.cluster.job import ClusterJob, command_of
 from bratsseg.errors import UsageError
 
 TRAIN = ("train", "a.yaml", "--out", "runs/a")
 
 
 def test_a_training_is_told_how_many_machines_and_processes_it_has():
-    assert command_of(Job(nodes=2, gpus=4), TRAIN) == (*TRAIN, "trainer.nodes=2", "trainer.devices=4")
-    assert command_of(Job(), TRAIN) == (*TRAIN, "trainer.nodes=1", "trainer.devices=1")
-    assert command_of(Job(processes=3), (*TRAIN, "trainer.nodes=1")) == (*TRAIN, "trainer.nodes=1", "trainer.devices=3")
+    assert command_of(ClusterJob(nodes=2, gpus=4), TRAIN) == (*TRAIN, "trainer.nodes=2", "trainer.devices=4")
+    assert command_of(ClusterJob(), TRAIN) == (*TRAIN, "trainer.nodes=1", "trainer.devices=1")
+    assert command_of(ClusterJob(processes=3), (*TRAIN, "trainer.nodes=1")) == (
+        *TRAIN,
+        "trainer.nodes=1",
+        "trainer.devices=3",
+    )
 
 
 def test_numbers_that_contradict_the_job_are_refused_before_the_queue():
     with pytest.raises(UsageError, match=r"trainer.devices must be the job's, 4, was 8"):
-        command_of(Job(gpus=4), (*TRAIN, "trainer.devices=8"))
+        command_of(ClusterJob(gpus=4), (*TRAIN, "trainer.devices=8"))
 
 
 def test_a_verb_of_one_process_is_not_started_twice():
     words = ("segment", "in", "out")
-    assert command_of(Job(gpus=1), words) == words
-    for job in (Job(nodes=2), Job(gpus=2), Job(processes=2)):
+    assert command_of(ClusterJob(gpus=1), words) == words
+    for job in (ClusterJob(nodes=2), ClusterJob(gpus=2), ClusterJob(processes=2)):
         with pytest.raises(UsageError, match="runs as one process"):
             command_of(job, words)
 
@@ -44,4 +48,4 @@ def test_a_verb_of_one_process_is_not_started_twice():
 )
 def test_a_job_that_cannot_be_is_refused(fields, said):
     with pytest.raises(ValidationError, match=said):
-        Job(**fields)
+        ClusterJob(**fields)

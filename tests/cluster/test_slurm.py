@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bratsseg.cluster import Job, batch_script, submit
+from bratsseg.cluster import ClusterJob, batch_script, submit
 from bratsseg.errors import ConfigError, UsageError
 from tests.flows.conftest import bratsseg
 
@@ -16,13 +16,15 @@ ROOT = Path(__file__).resolve().parents[2]
 HOME = Path("/scratch/a user")
 
 
-def directives(job: Job, folder: Path = HOME) -> list[str]:
+def directives(job: ClusterJob, folder: Path = HOME) -> list[str]:
     script = batch_script(job, ["train"], "python", folder)
     return [line.removeprefix("#SBATCH ") for line in script.splitlines() if line.startswith("#SBATCH")]
 
 
 def test_the_script_asks_for_what_the_job_says():
-    job = Job(nodes=2, gpus=8, gpu_type="a100", cpus=12, memory_gb=480, hours=49.5, partition="gpu", account="neuro")
+    job = ClusterJob(
+        nodes=2, gpus=8, gpu_type="a100", cpus=12, memory_gb=480, hours=49.5, partition="gpu", account="neuro"
+    )
     asked = directives(job)
     for wanted in (
         "--nodes=2",
@@ -43,22 +45,22 @@ def test_the_script_asks_for_what_the_job_says():
 
 
 def test_what_is_not_asked_for_is_left_to_the_cluster():
-    asked = " ".join(directives(Job(requeue=False)))
+    asked = " ".join(directives(ClusterJob(requeue=False)))
     assert "--no-requeue" in asked
     for flag in ("--gres", "--mem", "--partition", "--account", "--qos", "--signal"):
         assert flag not in asked
 
 
 def test_the_folder_stands_as_it_is_called_or_not_at_all():
-    assert '--output="/data/100%% sure/logs/%x-%j.out"' in directives(Job(), Path("/data/100% sure"))
+    assert '--output="/data/100%% sure/logs/%x-%j.out"' in directives(ClusterJob(), Path("/data/100% sure"))
     for odd in ('/data/"a"', "/data/a\\b", "/data/a\nb"):
         with pytest.raises(ConfigError, match="must be free of quotes"):
-            directives(Job(), Path(odd))
+            directives(ClusterJob(), Path(odd))
 
 
 def test_the_shell_reads_the_words_back_and_setup_comes_first():
     words = ["train", "a b.yaml", "name=it's $HOME; rm -rf `x`"]
-    job = Job(setup=("module load cuda",))
+    job = ClusterJob(setup=("module load cuda",))
     script = batch_script(job, words, "/shared/my env/bin/python", HOME)
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=True).returncode == 0
     line = next(line for line in script.splitlines() if line.startswith("srun"))

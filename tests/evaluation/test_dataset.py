@@ -63,7 +63,7 @@ def test_grids_regions_and_shares_are_counted(tmp_path):
     assert found["intensities"]["t1c"]["p50"] == {"smallest": 200, "median": 200, "mean": 200, "largest": 200}
 
 
-def test_a_case_that_cannot_be_used_is_told_first_and_does_not_stop_the_others(tmp_path):
+def test_an_unusable_case_is_listed_first_and_stops_no_other(tmp_path):
     for number in range(3):
         study(tmp_path, f"BraTS2021_{number:05d}")
     path = tmp_path / "BraTS2021_00002" / "BraTS2021_00002_t1ce.nii.gz"

@@ -62,7 +62,7 @@ def dices(evaluation) -> dict[str, tuple[float, ...]]:
     }
 
 
-def test_pediatric_names_prove_a_year_only_by_the_value_that_one_year_has(ours, truth):
+def test_pediatric_names_prove_a_year_only_with_a_value_of_it(ours, truth):
     save_ours(ours, "BraTS-PED-00001-000", labels())
     path = truth / "BraTS-PED-00001-000" / "BraTS-PED-00001-000-seg.nii.gz"
     save(path, labels())
@@ -174,7 +174,7 @@ def test_a_flag_may_not_contradict_our_own_record(ours, truth):
 
 
 @pytest.mark.parametrize("affine", [None, np.eye(4), np.diag([-1.0, -1, 1, 1])])
-def test_a_reference_that_lies_nowhere_takes_the_grid_of_the_prediction(ours, truth, affine):
+def test_a_reference_without_a_grid_takes_that_of_the_prediction(ours, truth, affine):
     save_ours(ours, "BraTS2021_00000", labels())
     save(truth / "BraTS2021_00000_seg.nii.gz", labels(enhancing=4), affine)
     evaluation = evaluate_folders(ours, truth)

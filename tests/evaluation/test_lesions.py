@@ -133,7 +133,7 @@ def test_necrosis_joins_the_enhancement_it_touches() -> None:
     assert score_lesions(alone, alone, ONE_MM, GLI_2024)["ET"].found == 2
 
 
-def test_one_touching_pair_joins_nothing_and_diagonal_corners_do_not_touch() -> None:
+def test_one_touching_pair_joins_nothing_nor_do_diagonal_corners() -> None:
     one_sided = (1, (6, 5, 5), (5, 4, 4))
     assert score(picture(), picture(LEFT, RIGHT, one_sided), GLI_2024)["ET"].missed == 2
     across_corner = (1, (6, 15, 11), (12, 4, 4))  # meets both plates at a corner of a voxel only

@@ -92,7 +92,7 @@ def test_a_spread_by_hand():
     assert spread([float("nan")]).undefined == 1
 
 
-def test_a_summary_tells_present_from_absent_and_counts_what_it_left_out():
+def test_a_summary_tells_present_from_absent_and_counts_the_rest():
     truth, without = nested(slice(0, 4), slice(0, 4), slice(0, 4)), nested(slice(0, 4), slice(0, 4), NONE)
     unseen = replace(truth, assessable=frozenset({Region.WT}))
     cases = (score_case(truth, truth), score_case(truth, without), score_case(unseen, truth))
@@ -124,7 +124,8 @@ def test_every_metric_of_a_region_by_hand():
     assert found.pixels.everywhere.true_negative == 52
 
 
-def test_the_cavity_is_scored_where_both_tell_it_and_joins_lesions_as_the_rules_of_2024_do():
+def test_the_cavity_is_scored_where_both_maps_have_it():
+    """It joins lesions as the rules of 2024 say."""
     grid = Grid.of((20, 20, 20), np.eye(4))
     regions = np.zeros((3, 20, 20, 20), dtype=bool)
     regions[:, 2:7, 2:7, 2:7] = True

@@ -34,7 +34,7 @@ def test_every_dialect_becomes_every_other_and_means_the_same(tmp_path, source, 
             assert np.array_equal(found[channel], meant[channel])
 
 
-def test_paths_are_kept_and_the_geometry_is_the_sources_to_the_last_bit(tmp_path):
+def test_paths_and_geometry_are_those_of_the_source_to_the_bit(tmp_path):
     source = tmp_path / "in" / "train" / "P1" / "mask_tumor.nii.gz"
     write_nifti(source, VALUES["brats2021"], affine(flips=(1, 1, 1)), np.float32)
     image = nib.load(source)

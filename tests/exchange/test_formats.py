@@ -34,7 +34,7 @@ def test_formats_are_asked_for_by_name():
 
 
 def test_a_case_is_written_in_every_format_and_only_inside_the_folder(tmp_path):
-    folder = tmp_path / "room"
+    folder = tmp_path / "folder"
     folder.mkdir()
     probabilities = {Region.WT: label_map().region(Region.WT).astype(np.float32)}
     files = write_export(label_map(), scan(), "site/P-1", folder, FORMATS, dialect=BRATS21, probabilities=probabilities)
@@ -86,7 +86,8 @@ def test_every_grid_comes_back_through_nrrd_and_nifti(tmp_path, matrix):
     assert volume.grid.displacement_mm(label_map(matrix).grid) < 1e-3  # NIfTI holds float32
 
 
-def test_the_extent_of_every_segment_is_the_whole_layer_because_slicer_cuts_it_to_the_first_one(tmp_path):
+def test_the_extent_of_every_segment_is_the_whole_layer(tmp_path):
+    """Slicer cuts a layer to the extent of its first segment."""
     (nrrd, _) = write_export(label_map(), scan(), "P1", tmp_path, ["slicer"], dialect=BRATS21)
     header = header_of(nrrd)
     assert {header[f"Segment{n}_Extent"] for n in range(3)} == {"0 19 0 23 0 11"}

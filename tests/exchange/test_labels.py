@@ -11,7 +11,7 @@ def names(dialect: str, *args, **kwargs) -> dict[int, str]:
     return {label.value: label.name for label in labels_of(get_dialect(dialect), *args, **kwargs)}
 
 
-def test_values_follow_the_dialect_and_names_colours_and_codes_the_one_palette():
+def test_values_follow_the_dialect_and_colours_the_one_palette():
     labels = {label.name: label for label in labels_of(get_dialect("brats2021"))}
     for tissue, value in {Tissue.NECROSIS: 1, Tissue.EDEMA: 2, Tissue.ENHANCING: 4}.items():
         look = APPEARANCE[tissue]

@@ -98,7 +98,7 @@ def test_channels_of_a_4d_file_become_files_with_its_header(tmp_path):
             assert np.array_equal(made.header[name], whole[name]), name
 
 
-def test_the_split_of_a_run_is_nnunets_split_and_what_it_tests_is_kept_out(tmp_path):
+def test_the_split_of_a_run_is_nnunets_without_its_test_cases(tmp_path):
     source = brats(tmp_path / "in", 4)
     case = [f"BraTS2021_{number:05d}" for number in range(4)]
     folds = [{"train": case[:2], "validation": case[2:3]}, {"train": case[1:3], "validation": case[:1]}]

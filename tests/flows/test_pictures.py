@@ -72,7 +72,7 @@ def test_slices_of_three_colours_without_a_flag(taken: Pictures, tmp_path: Path)
     assert overlap(tmp_path / "out" / CASE / masks[1], taken, at) > 0.5
 
 
-def test_a_picture_of_another_sequence_is_refused_and_told_what_is_needed(taken: Pictures, tmp_path: Path) -> None:
+def test_a_picture_of_another_sequence_is_refused_with_the_need(taken: Pictures, tmp_path: Path) -> None:
     scan = tmp_path / "in" / "anna.png"
     scan.parent.mkdir()
     Image.fromarray(eight_bits(taken, (T1C,), largest(taken))[..., 0]).save(scan)

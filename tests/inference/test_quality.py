@@ -16,7 +16,7 @@ from bratsseg.inference.quality import (
     assess,
     boundary_entropy,
     modality_drop,
-    predicted_dice,
+    predict_dice,
 )
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
@@ -39,22 +39,22 @@ def line(*values: float) -> np.ndarray:
 
 def test_predicted_dice_by_hand():
     probability, mask = line(0.9, 0.8, 0.3, 0.0), line(1, 1, 0, 0) > 0
-    assert predicted_dice(probability, mask, ML) == pytest.approx(2 * 1.7 / (2.0 + 2))
+    assert predict_dice(probability, mask, ML) == pytest.approx(2 * 1.7 / (2.0 + 2))
 
 
 def test_a_certain_answer_is_predicted_to_be_right():
     mask = ball(SHAPE, (6, 5, 5), 3)
-    assert predicted_dice(mask.astype(np.float32), mask, ML) == 1.0
+    assert predict_dice(mask.astype(np.float32), mask, ML) == 1.0
     assert boundary_entropy(mask.astype(np.float32), mask, EVERYWHERE) == 0.0
-    assert predicted_dice(np.zeros(SHAPE, np.float32), np.zeros(SHAPE, dtype=bool), ML) == 1.0
+    assert predict_dice(np.zeros(SHAPE, np.float32), np.zeros(SHAPE, dtype=bool), ML) == 1.0
 
 
 @settings(max_examples=60, deadline=None)
 @given(PROBABILITIES, MASKS)
 def test_predicted_dice_lies_between_0_and_1(probability, mask):
     for voxel_ml in (ML, 0.1, None):
-        assert 0.0 <= predicted_dice(probability, mask, voxel_ml) <= 1.0
-        assert 0.0 <= predicted_dice(probability, np.zeros_like(mask), voxel_ml) <= 1.0
+        assert 0.0 <= predict_dice(probability, mask, voxel_ml) <= 1.0
+        assert 0.0 <= predict_dice(probability, np.zeros_like(mask), voxel_ml) <= 1.0
 
 
 @settings(max_examples=60, deadline=None)
@@ -64,11 +64,11 @@ def test_predicted_dice_follows_certainty(probability, mask, share):
     mask[0, 0, 0] = True
     surer = np.where(mask, probability + (1 - probability) * np.float32(share), probability)
     doubtful = np.where(mask, probability, probability + (1 - probability) * np.float32(share))
-    expected = predicted_dice(probability, mask, ML)
-    assert predicted_dice(surer, mask, ML) >= expected - 1e-6
-    assert predicted_dice(doubtful, mask, ML) <= expected + 1e-6
+    expected = predict_dice(probability, mask, ML)
+    assert predict_dice(surer, mask, ML) >= expected - 1e-6
+    assert predict_dice(doubtful, mask, ML) <= expected + 1e-6
     nothing = np.zeros_like(mask)
-    assert predicted_dice(doubtful, nothing, ML) <= predicted_dice(probability, nothing, ML) + 1e-6
+    assert predict_dice(doubtful, nothing, ML) <= predict_dice(probability, nothing, ML) + 1e-6
 
 
 def test_predicted_dice_is_near_the_dice_of_drawn_truths():
@@ -78,17 +78,17 @@ def test_predicted_dice_is_near_the_dice_of_drawn_truths():
     mask = probability > 0.5
     truths = rng.random((200, *mask.shape), dtype=np.float32) < probability
     drawn = [2 * (truth & mask).sum() / (truth.sum() + mask.sum()) for truth in truths]
-    assert predicted_dice(probability, mask, ML) == pytest.approx(np.mean(drawn), abs=0.002)
+    assert predict_dice(probability, mask, ML) == pytest.approx(np.mean(drawn), abs=0.002)
 
 
 def test_an_empty_mask_is_doubted_as_small_tumours_get_likely():
     nothing, probability = np.zeros(SHAPE, dtype=bool), np.zeros(SHAPE, np.float32)
     probability[:5, :5, :10] = 0.6  # 250 voxels
-    assert predicted_dice(probability, nothing, OVERLOOKED_ML / 250) == pytest.approx(0.4)
-    assert predicted_dice(probability, nothing, OVERLOOKED_ML / 500) == pytest.approx(0.7)
-    assert predicted_dice(probability, nothing, None) == pytest.approx(0.4), "a picture: its most probable voxel"
+    assert predict_dice(probability, nothing, OVERLOOKED_ML / 250) == pytest.approx(0.4)
+    assert predict_dice(probability, nothing, OVERLOOKED_ML / 500) == pytest.approx(0.7)
+    assert predict_dice(probability, nothing, None) == pytest.approx(0.4), "a picture: its most probable voxel"
     probability[6, 6, 6] = 1.0
-    assert predicted_dice(probability, nothing, OVERLOOKED_ML / 500) > 0.69, "one voxel is no tumour"
+    assert predict_dice(probability, nothing, OVERLOOKED_ML / 500) > 0.69, "one voxel is no tumour"
 
 
 def entropy_by_brute_force(probability, mask, inside):

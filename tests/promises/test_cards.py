@@ -33,7 +33,7 @@ def test_tables_of_a_card_have_a_cell_for_every_column(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LEARNT)
-def test_a_card_says_what_the_model_was_trained_on_and_may_be_used_for(name: str) -> None:
+def test_a_card_says_what_the_model_learnt_from_and_is_for(name: str) -> None:
     folder = ModelFolder.find(name)
     text = " ".join(folder.card.split()).lower()
     assert "no patient" in text

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bratsseg.cluster.job import Job
+from bratsseg.cluster.job import ClusterJob
 from bratsseg.config import Config, read_config
 from bratsseg.study.layout.mapping import Patterns
 from bratsseg.training.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS: dict[str, type[Config]] = {"training": Experiment, "layout": Patterns, "cluster": Job}
+KINDS: dict[str, type[Config]] = {"training": Experiment, "layout": Patterns, "cluster": ClusterJob}
 CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*") if path.suffix in (".yaml", ".yml"))
 
 

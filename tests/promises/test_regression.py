@@ -44,7 +44,7 @@ def test_a_few_patients_score_as_stored(regression: ModuleType) -> None:
         assert changed == [], f"the road or the model changed; if that is meant, {AGAIN}"
 
 
-def test_a_figure_that_changed_is_told_and_one_within_the_tolerance_is_not(regression: ModuleType) -> None:
+def test_only_a_figure_that_changed_beyond_tolerance_is_reported(regression: ModuleType) -> None:
     before = {"index": 7, "four": {"WT": 0.9, "false_positive_ml": 1.0}}
     near = {"index": 7, "four": {"WT": 0.895, "false_positive_ml": 1.05}, "flair_t1ce": {"WT": 0.1}}
     far = {"index": 7, "four": {"WT": 0.7}}

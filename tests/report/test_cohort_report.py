@@ -199,7 +199,7 @@ def test_the_verb_says_what_it_made_and_what_it_could_not(tmp_path: Path) -> Non
     assert "1 reports" in ended.output
 
 
-def test_the_index_shows_and_sorts_by_predicted_dice_and_says_which_to_review_first() -> None:
+def test_the_index_sorts_by_predicted_dice_and_says_review_first() -> None:
     sure, unsure = (
         {Region.WT: RegionQuality(answer=Answer.FOUND, predicted_dice=dice, boundary_entropy=0.4)}
         for dice in (0.93, 0.41)

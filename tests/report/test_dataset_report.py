@@ -8,7 +8,7 @@ import json
 import nibabel as nib
 import numpy as np
 
-from bratsseg.evaluation.dataset import QUANTILES, CaseFacts, ReferenceFacts, ScanFacts
+from bratsseg.evaluation.dataset import QUANTILES, CaseDescription, ReferenceFacts, ScanFacts
 from bratsseg.evaluation.dataset_summary import DatasetFacts
 from bratsseg.report.dataset_report import dataset_page
 from bratsseg.study.modality import Modality
@@ -47,7 +47,7 @@ def test_a_bad_case_comes_first_and_the_exit_code_says_so(tmp_path):
 def test_pictures_are_told_in_voxels_and_names_cannot_enter_the_page():
     scan = ScanFacts((256, 256, 30), None, None, "uint8", dict.fromkeys(QUANTILES, 40.0))
     reference = ReferenceFacts("x", {1: 500}, 30, 65536, None, {Region.WT: 500}, (200, 300))
-    facts = DatasetFacts((CaseFacts("<script>alert(1)</script>", "lgg", {Modality.FLAIR: scan}, reference),))
+    facts = DatasetFacts((CaseDescription("<script>alert(1)</script>", "lgg", {Modality.FLAIR: scan}, reference),))
     page = dataset_page(facts, "kaggle_3m")
     assert "<script" not in page
     assert "mL" not in page.partition("<h2>Tumour sizes")[2].partition("<figure>")[2].partition("</figure>")[0]

@@ -49,7 +49,7 @@ def a_run(name: str = "unet <b>2d</b>") -> RunResult:
     )
 
 
-def test_the_page_says_misses_first_and_what_finding_nothing_would_score(tmp_path):
+def test_the_page_says_misses_first_and_scores_finding_nothing(tmp_path):
     (tmp_path / "log.csv").write_text(
         "epoch,step,seconds,learning_rate,loss,vol_dice_mean\n0,10,1.0,0.1,0.9,\n1,20,1.0,0.05,0.5,0.7\n"
     )

@@ -19,7 +19,7 @@ NAME = case_names(1)[0]
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
 
 
-def test_done_means_same_inputs_same_model_same_options_and_outputs_in_place(tmp_path: Path) -> None:
+def test_done_means_same_inputs_model_options_and_outputs_there(tmp_path: Path) -> None:
     studies, out = tmp_path / "in", tmp_path / "out"
     write_cases(studies, 1)
     options, segmenter = BatchOptions(), Segmenter.load("flair-threshold", "cpu")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bratsseg.errors import UsageError
 from bratsseg.evaluation import evaluate_folders
 from bratsseg.results.labelmaps import find_label_maps, find_references
-from bratsseg.study.account import Kind
+from bratsseg.study.account import FileKind
 from tests.flows.conftest import bratsseg, case_names, segment, write_cases
 
 SHAPE = (6, 5, 4)
@@ -64,10 +64,10 @@ def test_what_is_left_out_is_named_and_the_exit_says_so(tmp_path: Path) -> None:
     found = find_label_maps(ours)
     left = {item.file: item.kind for item in found.account.left_out}
     assert left == {
-        "mask.nii.gz": Kind.LABEL_MAP,
-        "P01_flair.nii.gz": Kind.SCAN,
-        "P02_prob_WT.nii.gz": Kind.OTHER,
-        "atlas.nii.gz": Kind.SCAN,
+        "mask.nii.gz": FileKind.LABEL_MAP,
+        "P01_flair.nii.gz": FileKind.SCAN,
+        "P02_prob_WT.nii.gz": FileKind.OTHER,
+        "atlas.nii.gz": FileKind.SCAN,
     }
     assert not evaluate_folders(ours, theirs, "brats2023", "brats2023").complete
     ended = bratsseg("convert", ours, tmp_path / "out", "--from", "brats2023", "--to", "msd")

@@ -20,11 +20,11 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> N
 
 
 def test_the_folder_of_a_living_run_is_kept(tmp_path: Path) -> None:
-    with Staging(tmp_path) as first, first.room() as room:
-        (room / "file").write_text("on its way")
+    with Staging(tmp_path) as first, first.new_folder() as folder:
+        (folder / "file").write_text("on its way")
         with Staging(tmp_path), Staging(tmp_path):
             pass
-        assert (room / "file").read_text() == "on its way"
+        assert (folder / "file").read_text() == "on its way"
     assert list(tmp_path.iterdir()) == []
 
 

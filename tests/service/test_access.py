@@ -98,7 +98,7 @@ def test_what_is_not_in_the_table_is_refused_to_everybody(inhabited):
     assert clients[Role.ADMINISTRATOR].delete("/api/v1/patients/1").status_code == 404
 
 
-def test_until_there_is_a_user_every_route_refuses_and_says_how_to_make_one(empty_site):
+def test_without_users_every_route_refuses_and_tells_what_to_do(empty_site):
     guest = empty_site.guest()
     for path in ("/", "/login", "/api/v1/patients", "/patients"):
         answer = guest.get(path)

@@ -165,7 +165,7 @@ def test_every_answer_forbids_foreign_scripts_and_caches(site):
     assert "style=" not in viewer.get("/").text
 
 
-def test_who_is_logged_in_may_log_in_as_somebody_else_and_the_old_session_ends(site):
+def test_logging_in_as_another_user_ends_the_old_session(site):
     site.user(Role.VIEWER, name="anna")
     client = site.client(Role.RADIOLOGIST)
     before = client.cookies["bratsseg"]
@@ -178,7 +178,7 @@ def test_who_is_logged_in_may_log_in_as_somebody_else_and_the_old_session_ends(s
     assert old.get("/account").status_code == 303
 
 
-def test_many_wrong_passwords_at_once_are_no_more_than_one_after_another(site):
+def test_wrong_passwords_at_once_count_like_one_after_another(site):
     site.user(Role.VIEWER, name="anna")
     with ThreadPoolExecutor(10) as pool:
         codes = [answer.status_code for answer in pool.map(lambda _: log_in(site.guest(), "anna", "wrong"), range(10))]

@@ -70,7 +70,7 @@ def test_a_job_that_kills_two_workers_is_not_tried_again(site, job_id):
     assert (row(site, job_id).status, row(site, job_id).code) == (JobStatus.FAILED, "worker_lost")
 
 
-def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_at_its_next_stage(site, radiologist, job_id):
+def test_a_waiting_job_ends_at_once_and_a_running_one_at_a_stage(site, radiologist, job_id):
     assert radiologist.post(f"/api/v1/jobs/{job_id}/cancel").json()["status"] == "cancelled"
     assert radiologist.post(f"/api/v1/jobs/{job_id}/cancel").json()["code"] == "job_ended"
     study = row(site, job_id).study_id

@@ -146,7 +146,7 @@ def test_a_photo_with_damaged_exif_is_refused(keeper):
     assert (answer.status_code, answer.json()["code"]) == (422, "unreadable")
 
 
-def test_a_photo_or_drawing_that_a_killed_request_left_is_cleared_away(site, keeper):
+def test_a_photo_or_drawing_of_a_killed_request_is_removed(site, keeper):
     patient = add(keeper, "1", "A")
     out = io.BytesIO()
     Image.new("RGB", (8, 8)).save(out, "JPEG")

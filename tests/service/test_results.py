@@ -231,7 +231,7 @@ def _png(pixels):
     return out.getvalue()
 
 
-def test_lists_of_studies_and_jobs_tell_the_patient_and_the_audit_keeps_it(shared):
+def test_lists_of_studies_and_jobs_name_the_patient_in_the_audit(shared):
     site, client, patient, _ = shared
     for address in ("/api/v1/jobs", "/api/v1/studies"):
         told = client.get(address).json()["items"][0]["patient"]

@@ -106,7 +106,7 @@ def answers(client: httpx.Client) -> bool:
         return False
 
 
-def test_a_server_killed_in_the_middle_of_an_upload_goes_on_where_it_was(site: Site, running, scans):
+def test_a_server_killed_during_an_upload_goes_on_where_it_was(site: Site, running, scans):
     start, client, port, secret = running
     name, content = next(iter(scans().items()))
     half = len(content) // 2

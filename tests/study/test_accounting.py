@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bratsseg.study.account import Kind
+from bratsseg.study.account import FileKind
 from bratsseg.study.layout import find_cases
 from bratsseg.study.layout.accounting import account_for
 from tests.flows.conftest import bratsseg, case_names, segment, write_cases
@@ -35,20 +35,20 @@ def test_a_folder_of_studies_alone_leaves_nothing_out(studies: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("ADC.nii.gz", Kind.OTHER),
+        ("ADC.nii.gz", FileKind.OTHER),
         ("brainmask.nii.gz", None),
         ("lesion_mask.nii.gz", None),
-        ("foo.nii.gz", Kind.SCAN),
-        ("prob_tumour.nii.gz", Kind.OTHER),
+        ("foo.nii.gz", FileKind.SCAN),
+        ("prob_tumour.nii.gz", FileKind.OTHER),
     ],
 )
-def test_what_else_lies_in_a_case_is_told(studies: Path, tmp_path: Path, name: str, kind: Kind | None) -> None:
+def test_what_else_lies_in_a_case_is_told(studies: Path, tmp_path: Path, name: str, kind: FileKind | None) -> None:
     put(studies, name)
     account = account_for(studies, find_cases(studies))
     assert account.seen == 5
     assert [(item.file, item.kind) for item in account.left_out] == ([] if kind is None else [(f"{NAME}/{name}", kind)])
     ended = bratsseg("check", studies)
-    assert ended.code == (1 if kind is Kind.SCAN else 0)
+    assert ended.code == (1 if kind is FileKind.SCAN else 0)
     assert f"IN: 5 image files seen, {5 - len(account.left_out)} used" in ended.out
     assert segment(studies, tmp_path / "out").code == ended.code
     assert json.loads(bratsseg("check", studies, "--json").out)["files"]["seen"] == 5

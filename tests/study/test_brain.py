@@ -126,7 +126,7 @@ def test_air_noise_is_refused_with_the_way_on():
         find_brain(study_of(noisy))
 
 
-def test_a_head_whose_air_was_blanked_is_refused_by_the_dark_ring_of_its_skull():
+def test_a_head_with_blanked_air_is_refused_by_its_dark_skull():
     with pytest.raises(NotBrainExtracted, match="bone"):
         find_brain(study_of(head_with_blanked_air()))
 

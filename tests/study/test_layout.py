@@ -267,7 +267,7 @@ def test_an_atlas_above_the_patients_is_no_patient(tmp_path: Path) -> None:
     assert [case.id for case in find_cases(tmp_path)] == ["pat1"]
 
 
-def test_namesakes_are_told_apart_by_their_path_and_others_keep_their_name(tmp_path: Path) -> None:
+def test_namesakes_get_their_path_and_others_keep_their_name(tmp_path: Path) -> None:
     put(tmp_path, "a/pat1/flair.nii", "b/pat1/flair.nii", "b/Pat2/flair.nii", "a/pat2/flair.nii", "b/pat3/flair.nii")
     assert [case.id for case in find_cases(tmp_path)] == ["a__pat1", "a__pat2", "b__Pat2", "b__pat1", "pat3"]
 

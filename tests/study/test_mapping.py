@@ -78,7 +78,7 @@ def test_a_table_names_channels_and_paths_below_the_folder(tmp_path: Path) -> No
     assert not case.problems
 
 
-def test_a_file_that_a_table_promises_and_nobody_has_refuses_its_case_only(tmp_path: Path) -> None:
+def test_a_missing_file_of_a_table_refuses_its_case_only(tmp_path: Path) -> None:
     put(tmp_path, "a.nii.gz")
     table = layout(tmp_path, "cases.csv", "case,flair\nMiller,a.nii.gz\nMeier,gone.nii.gz\n")
     meier, miller = find_cases(tmp_path, table)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bratsseg.study.layout.roles import Role, key_of, role_of
+from bratsseg.study.layout.roles import FileRole, key_of, role_of
 from bratsseg.study.modality import Modality, candidates, modality_of
 
 FLAIR, T1N, T1C, T2W = Modality
@@ -108,24 +108,24 @@ def test_a_case_id_before_the_words_changes_nothing(word: str, number: int, name
 @pytest.mark.parametrize(
     ("name", "role"),
     [
-        ("BraTS2021_00000_seg", Role.REFERENCE),
-        ("OTMultiClass", Role.REFERENCE),
-        ("VSD.Brain_3more.XX.O.OT.54517", Role.REFERENCE),
-        ("sub-01_space-orig_dseg", Role.REFERENCE),
-        ("W39_1998.09.19_Segm", Role.REFERENCE),
-        ("case7_mask", Role.REFERENCE),
-        ("tumor_mask", Role.REFERENCE),
-        ("brainmask", Role.MASK),
-        ("T1_brain_mask", Role.MASK),
-        ("sub-01_desc-brain_mask", Role.MASK),
-        ("mask", Role.UNDECIDED),
-        ("T1_mask", Role.UNDECIDED),
-        ("case_prob_WT", Role.DERIVED),
+        ("BraTS2021_00000_seg", FileRole.REFERENCE),
+        ("OTMultiClass", FileRole.REFERENCE),
+        ("VSD.Brain_3more.XX.O.OT.54517", FileRole.REFERENCE),
+        ("sub-01_space-orig_dseg", FileRole.REFERENCE),
+        ("W39_1998.09.19_Segm", FileRole.REFERENCE),
+        ("case7_mask", FileRole.REFERENCE),
+        ("tumor_mask", FileRole.REFERENCE),
+        ("brainmask", FileRole.MASK),
+        ("T1_brain_mask", FileRole.MASK),
+        ("sub-01_desc-brain_mask", FileRole.MASK),
+        ("mask", FileRole.UNDECIDED),
+        ("T1_mask", FileRole.UNDECIDED),
+        ("case_prob_WT", FileRole.DERIVED),
         ("T1_N4_brain", None),
         ("otter_001_t1", None),
     ],
 )
-def test_what_is_no_scan_is_not_taken_for_one(name: str, role: Role | None) -> None:
+def test_what_is_no_scan_is_not_taken_for_one(name: str, role: FileRole | None) -> None:
     assert role_of(name) is role
 
 

@@ -18,7 +18,7 @@ def quality(dice: float | None) -> dict[Region, RegionQuality]:
 @pytest.mark.parametrize(
     ("dice", "first"), [(REVIEW_BELOW - 0.01, True), (REVIEW_BELOW, False), (1.0, False), (None, False)]
 )
-def test_a_case_is_reviewed_first_when_little_is_expected_of_its_whole_tumour(dice, first):
+def test_a_case_of_low_predicted_dice_is_reviewed_first(dice, first):
     assert review_first(quality(dice)) is first
     assert bool(quality_flags(quality(dice))) is first
 

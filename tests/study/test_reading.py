@@ -129,7 +129,7 @@ def test_padding_and_further_streams_are_gzip(tmp_path: Path, after: bytes) -> N
     assert read_study(Case("Miller", {Modality.T1C: VolumeSource(path)})).warnings == ()
 
 
-def test_voxels_in_a_stream_that_is_cut_are_refused_whatever_precedes_it(tmp_path: Path) -> None:
+def test_voxels_of_a_cut_stream_are_refused_whatever_precedes_it(tmp_path: Path) -> None:
     content = image(NOISE).to_bytes()
     parts = gzip.compress(content[:5000]), gzip.compress(content[5000:])
     path = tmp_path / "scan.nii.gz"
@@ -241,7 +241,7 @@ SHIFTED = LPS + np.array([[0, 0, 0, 3.0]] + [[0, 0, 0, 0]] * 3)
         ({"sform": SHIFTED}, "--trust-form", GeometryPolicy(on_disagreement="sform")),
     ],
 )
-def test_a_header_that_does_not_say_where_is_refused_with_the_flag_that_goes_on(
+def test_a_header_without_a_place_is_refused_and_names_the_flag(
     tmp_path: Path, forms: dict[str, np.ndarray | None], flag: str, policy: GeometryPolicy
 ) -> None:
     path = save(tmp_path / "scan.nii", image(**forms))

@@ -1,1 +1,1 @@
-"""Who may come in: passwords, sessions, tokens, and how often one may knock."""
+"""Who may log in: passwords, sessions, tokens, and how many attempts are allowed."""

@@ -25,7 +25,7 @@ def digest(secret: str) -> str:
 
 
 def check_password(store: Store, name: str, password: str) -> User | None:
-    """The active user of that name and password, else None; in the same time whichever is wrong."""
+    """The active user of that name and password, otherwise None; in the same time whichever is wrong."""
     with store.reading() as session:
         user = session.scalar(select(User).where(User.name == name))
     right = matches(password, None if user is None or not user.active else user.password_hash)

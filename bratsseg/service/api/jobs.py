@@ -13,12 +13,12 @@ from starlette.responses import StreamingResponse
 
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.api.paging import PageNumber, PerPage, listed
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.events import job_events, job_facts
 from bratsseg.service.jobs import ask_cancel, queue_study
-from bratsseg.service.patients import told_patients
-from bratsseg.service.records import Job, JobStatus, Study
+from bratsseg.service.patients import visible_patients
+from bratsseg.service.records import Job, JobStatus, StudyRecord
 from bratsseg.service.refusal import not_found
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -58,9 +58,9 @@ def list_(
 
 def jobs_of_patients(session: Session, visitor: Visitor, jobs: Sequence[Job]) -> list[dict[str, Any]]:
     """Jobs as plain values, each with ``patient``: ``{id, name, number}``, or None where it has none."""
-    studies = select(Study.id, Study.patient_id).where(Study.id.in_({job.study_id for job in jobs}))
+    studies = select(StudyRecord.id, StudyRecord.patient_id).where(StudyRecord.id.in_({job.study_id for job in jobs}))
     owner = {row.id: row.patient_id for row in session.execute(studies)}
-    whose = told_patients(session, visitor, owner.values())
+    whose = visible_patients(session, visitor, owner.values())
     return [{**job_facts(session, job.id), "patient": whose.get(owner[job.study_id])} for job in jobs]
 
 
@@ -96,6 +96,6 @@ def cancel(context: ContextOf, visitor: VisitorOf, job: str) -> dict[str, Any]:
         if found is None:
             raise not_found("job")
         ask_cancel(session, found)
-        note(session, visitor, "job.cancel", job)
+        record_action(session, visitor, "job.cancel", job)
         session.expire_all()
         return job_facts(session, job)

@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, Response
 
 from bratsseg.service.api.bodies import RawBody, raw_body
 from bratsseg.service.api.paging import PageNumber, PerPage, listed
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.patients import (
     PatientFields,
@@ -117,7 +117,7 @@ def get_photo(context: ContextOf, visitor: VisitorOf, patient: str) -> Response:
         photo = latest_photo(session, patient)
         if photo is None:
             raise not_found("photo")
-        note(session, visitor, "photo.read", photo.id, patient=patient)
+        record_action(session, visitor, "photo.read", photo.id, patient=patient)
     return FileResponse(photo_path(context, photo), media_type="image/jpeg")
 
 

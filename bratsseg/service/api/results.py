@@ -11,9 +11,9 @@ from starlette.responses import FileResponse, Response
 
 from bratsseg.service.api.bodies import RawBody, raw_body
 from bratsseg.service.api.paging import PageNumber, PerPage, listed
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
-from bratsseg.service.records import Result, Study
+from bratsseg.service.records import Result, StudyRecord
 from bratsseg.service.refusal import not_found
 from bratsseg.service.results import find_result, result_facts, result_files, review_facts, summary
 from bratsseg.service.reviews import LONGEST_COMMENT, add_correction, add_review
@@ -48,7 +48,7 @@ def list_(
         total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
         ordered = wanted.order_by(Result.created_at.desc()).limit(per_page).offset((page - 1) * per_page)
         found = [summary(result) for result in session.scalars(ordered)]
-        note(session, visitor, "result.list", shown=[result["id"] for result in found])
+        record_action(session, visitor, "result.list", shown=[result["id"] for result in found])
     return listed(found, total, page, per_page)
 
 
@@ -57,7 +57,7 @@ def read(context: ContextOf, visitor: VisitorOf, result: str) -> dict[str, Any]:
     """All that a viewer needs: volumes in mL with their change, diameters, lesions, side, flags, model, files."""
     with context.store.writing() as session:
         facts = result_facts(context, session, find_result(session, result))
-        note(session, visitor, "result.read", result, patient=facts["patient_id"])
+        record_action(session, visitor, "result.read", result, patient=facts["patient_id"])
         return facts
 
 
@@ -66,11 +66,11 @@ def fetch(context: ContextOf, visitor: VisitorOf, result: str, name: str) -> Res
     """A file of a result: flair.nii.gz, labels.nii.gz, probability-WT.nii.gz, segmentation.seg.nrrd, report.pdf, …"""
     with context.store.writing() as session:
         found = find_result(session, result)
-        study = session.get_one(Study, found.study_id)
+        study = session.get_one(StudyRecord, found.study_id)
         path = result_files(context.settings, study, found).get(name)
         if path is None:
             raise not_found("file of this result")
-        note(session, visitor, "result.fetch", result, file=name, patient=study.patient_id)
+        record_action(session, visitor, "result.fetch", result, file=name, patient=study.patient_id)
     return FileResponse(path, media_type=_MEDIA[path.suffix], filename=f"{result}-{name}")
 
 

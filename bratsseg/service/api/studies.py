@@ -11,10 +11,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bratsseg.service.api.paging import PageNumber, PerPage, listed
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
-from bratsseg.service.patients import told_patients
-from bratsseg.service.records import Job, Patient, Result, Study
+from bratsseg.service.patients import visible_patients
+from bratsseg.service.records import Job, Patient, Result, StudyRecord
 from bratsseg.service.refusal import not_found
 from bratsseg.service.results import current_measures, day_of, verdict_of
 
@@ -30,7 +30,7 @@ class StudyChange(BaseModel):
     taken_on: date | None = None
 
 
-def study_facts(session: Session, study: Study) -> dict[str, Any]:
+def study_facts(session: Session, study: StudyRecord) -> dict[str, Any]:
     """A study as plain values, with its jobs and results, the latest first."""
     jobs = session.scalars(select(Job).where(Job.study_id == study.id).order_by(Job.created_at.desc()))
     results = session.scalars(select(Result).where(Result.study_id == study.id).order_by(Result.created_at.desc()))
@@ -55,14 +55,14 @@ def list_(
     context: ContextOf, visitor: VisitorOf, patient: str | None = None, page: PageNumber = 1, per_page: PerPage = 25
 ) -> dict[str, Any]:
     """Studies with their patients, the latest first; of one patient on request."""
-    wanted = select(Study) if patient is None else select(Study).where(Study.patient_id == patient)
+    wanted = select(StudyRecord) if patient is None else select(StudyRecord).where(StudyRecord.patient_id == patient)
     with context.store.writing() as session:
         total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
-        ordered = wanted.order_by(Study.created_at.desc()).limit(per_page).offset((page - 1) * per_page)
+        ordered = wanted.order_by(StudyRecord.created_at.desc()).limit(per_page).offset((page - 1) * per_page)
         studies = session.scalars(ordered).all()
-        whose = told_patients(session, visitor, (study.patient_id for study in studies))
+        whose = visible_patients(session, visitor, (study.patient_id for study in studies))
         found = [{**study_facts(session, study), "patient": whose.get(study.patient_id)} for study in studies]
-        note(session, visitor, "study.list", patient=patient, shown=[study["id"] for study in found])
+        record_action(session, visitor, "study.list", patient=patient, shown=[study["id"] for study in found])
     return listed(found, total, page, per_page)
 
 
@@ -70,10 +70,10 @@ def list_(
 def read(context: ContextOf, visitor: VisitorOf, study: str) -> dict[str, Any]:
     """One study."""
     with context.store.writing() as session:
-        found = session.get(Study, study)
+        found = session.get(StudyRecord, study)
         if found is None:
             raise not_found("study")
-        note(session, visitor, "study.read", study, patient=found.patient_id)
+        record_action(session, visitor, "study.read", study, patient=found.patient_id)
         return study_facts(session, found)
 
 
@@ -82,7 +82,7 @@ def change(context: ContextOf, visitor: VisitorOf, study: str, fields: StudyChan
     """Give a study to a patient, or say when it was taken. Its scans never change."""
     given = fields.model_dump(exclude_unset=True)
     with context.store.writing() as session:
-        found = session.get(Study, study)
+        found = session.get(StudyRecord, study)
         if found is None:
             raise not_found("study")
         if given.get("patient_id") is not None and session.get(Patient, given["patient_id"]) is None:
@@ -90,6 +90,8 @@ def change(context: ContextOf, visitor: VisitorOf, study: str, fields: StudyChan
         before = found.patient_id
         for name, value in given.items():
             setattr(found, name, value)
-        note(session, visitor, "study.change", study, fields=sorted(given), patient=found.patient_id, before=before)
+        record_action(
+            session, visitor, "study.change", study, fields=sorted(given), patient=found.patient_id, before=before
+        )
         session.flush()
         return study_facts(session, found)

@@ -13,7 +13,7 @@ from bratsseg.service.api.bodies import RawBody, raw_body
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.intake.acceptance import accept_upload
 from bratsseg.service.intake.completion import complete_upload
-from bratsseg.service.intake.pieces import Announced, begin_upload, cancel_upload, find_upload, write_piece
+from bratsseg.service.intake.pieces import FileAnnouncement, begin_upload, cancel_upload, find_upload, write_piece
 from bratsseg.service.intake.scans import ROLES
 from bratsseg.service.records import Upload
 
@@ -74,7 +74,7 @@ def upload_facts(context: ContextOf, upload: Upload) -> dict[str, Any]:
 @router.post("", status_code=201)
 def begin(context: ContextOf, visitor: VisitorOf, new: NewUpload) -> dict[str, Any]:
     """Announce the files of a study."""
-    files = [Announced(file.name, file.size, file.crc32) for file in new.files]
+    files = [FileAnnouncement(file.name, file.size, file.crc32) for file in new.files]
     upload = begin_upload(context, visitor, files, new.patient_id, new.taken_on)
     return upload_facts(context, upload)
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from bratsseg.service.accounts.roles import Role
 from bratsseg.service.accounts.sessions import new_token
 from bratsseg.service.accounts.users import add_user, change_user, set_password
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.records import ApiToken, User, now
 from bratsseg.service.refusal import not_found
@@ -82,7 +82,7 @@ def make_token(context: ContextOf, visitor: VisitorOf, new: NewToken) -> dict[st
     with context.store.writing() as session:
         token, secret = new_token(session, visitor.user_id, new.label)
         session.flush()
-        note(session, visitor, "token.create", token.id)
+        record_action(session, visitor, "token.create", token.id)
         return {**token_facts(token), "secret": secret}
 
 
@@ -94,7 +94,7 @@ def revoke_token(context: ContextOf, visitor: VisitorOf, token: str) -> None:
         if found is None or found.user_id != visitor.user_id:
             raise not_found("token")
         found.revoked_at = found.revoked_at or now()
-        note(session, visitor, "token.revoke", token)
+        record_action(session, visitor, "token.revoke", token)
 
 
 @router.get("")
@@ -109,7 +109,7 @@ def add(context: ContextOf, visitor: VisitorOf, new: NewUser) -> dict[str, Any]:
     """Make a user."""
     with context.store.writing() as session:
         user = add_user(session, new.name, new.password.get_secret_value(), new.roles)
-        note(session, visitor, "user.create", user.id, roles=user.roles)
+        record_action(session, visitor, "user.create", user.id, roles=user.roles)
         return user_facts(user)
 
 
@@ -124,5 +124,5 @@ def change(context: ContextOf, visitor: VisitorOf, user: str, fields: UserChange
         if fields.password is not None:
             set_password(session, found, fields.password.get_secret_value())
         told = {"roles": found.roles, "active": found.active, "password": fields.password is not None}
-        note(session, visitor, "user.change", user, **told)
+        record_action(session, visitor, "user.change", user, **told)
         return user_facts(found)

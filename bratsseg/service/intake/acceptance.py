@@ -15,14 +15,14 @@ from sqlalchemy.orm import Session
 
 from bratsseg.files import GZIP_MAGIC
 from bratsseg.service.accounts.visitor import Visitor
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import Context
 from bratsseg.service.intake.pictures import keep_picture
 from bratsseg.service.intake.pieces import close_upload, find_upload, one_at_a_time, upload_folder
 from bratsseg.service.intake.scans import IGNORE, MASK, ROLES, check_study
 from bratsseg.service.jobs import enqueue
 from bratsseg.service.models import require_model
-from bratsseg.service.records import Job, Patient, Result, Study, StudyFile, Upload, new_id
+from bratsseg.service.records import Job, Patient, Result, StudyFile, StudyRecord, Upload, new_id
 from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.study.modality import Modality
 
@@ -38,7 +38,7 @@ def accept_upload(
     model: str | None = None,
     patient_id: str | None = None,
     taken_on: date | None = None,
-) -> tuple[Study, Job]:
+) -> tuple[StudyRecord, Job]:
     """Make the study and its job. ``roles`` are by the id of a found file; those proposed stand where none is given.
 
     Raises a ``Refusal``: 422 for roles that are missing or given twice, grids that differ, skull on; 409
@@ -60,7 +60,7 @@ def _accept(
     model: str | None,
     patient_id: str | None,
     taken_on: date | None,
-) -> tuple[Study, Job]:
+) -> tuple[StudyRecord, Job]:
     upload = find_upload(context, visitor, upload_id)
     if upload.status == "accepted":
         return _accepted_before(context, upload)
@@ -74,20 +74,20 @@ def _accept(
     sources = {role: folder / found["path"] for role, found in chosen.items()}
     if kind != PICTURE:
         check_study("study", sources, {role: found["name"] for role, found in chosen.items()})
-    study = Study(
+    study = StudyRecord(
         id=new_id(),
         patient_id=patient_id or upload.patient_id,
         kind=kind,
         taken_on=taken_on or upload.taken_on,
         created_by=visitor.user_id,
     )
-    room = context.settings.studies / study.id
+    folder = context.settings.studies / study.id
     try:
-        study.files = [_keep(role, path, room) for role, path in sources.items()]
+        study.files = [_keep(role, path, folder) for role, path in sources.items()]
         study.fingerprint = _fingerprint(study.files)
         job = _record(context, visitor, upload, study, name)
     except BaseException:
-        shutil.rmtree(room, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
     return study, job
@@ -117,7 +117,7 @@ def choose_roles(upload: Upload, given: Mapping[str, str]) -> dict[str, dict[str
     return chosen
 
 
-def _record(context: Context, visitor: Visitor, upload: Upload, study: Study, model: str) -> Job:
+def _record(context: Context, visitor: Visitor, upload: Upload, study: StudyRecord, model: str) -> Job:
     """Study, job, upload and audit in one transaction; who came second learns of the first."""
     try:
         with context.store.writing() as session:
@@ -131,8 +131,8 @@ def _record(context: Context, visitor: Visitor, upload: Upload, study: Study, mo
             if row.status != "checked":
                 raise Refusal(409, "upload_closed", f"this upload is {row.status}")
             row.status, row.study_id = "accepted", study.id
-            note(session, visitor, "study.create", study.id, patient=study.patient_id, upload=upload.id)
-            note(session, visitor, "job.create", job.id, study=study.id, model=model)
+            record_action(session, visitor, "study.create", study.id, patient=study.patient_id, upload=upload.id)
+            record_action(session, visitor, "job.create", job.id, study=study.id, model=model)
     except Refusal as refusal:
         if refusal.code == "study_exists":
             close_upload(context, visitor, upload.id, "refused", refusal.code)
@@ -145,7 +145,7 @@ def _record(context: Context, visitor: Visitor, upload: Upload, study: Study, mo
 
 
 def _refuse_existing(session: Session, fingerprint: str) -> None:
-    existing = session.scalar(select(Study).where(Study.fingerprint == fingerprint))
+    existing = session.scalar(select(StudyRecord).where(StudyRecord.fingerprint == fingerprint))
     if existing is None:
         return
     latest = select(Result.id).where(Result.study_id == existing.id).order_by(Result.created_at.desc())
@@ -153,10 +153,10 @@ def _refuse_existing(session: Session, fingerprint: str) -> None:
     raise Refusal(409, "study_exists", text, existing=existing.id, result=session.scalar(latest))
 
 
-def _accepted_before(context: Context, upload: Upload) -> tuple[Study, Job]:
+def _accepted_before(context: Context, upload: Upload) -> tuple[StudyRecord, Job]:
     """The same answer again, for a client that did not hear the first."""
     with context.store.reading() as session:
-        study = session.get_one(Study, upload.study_id)
+        study = session.get_one(StudyRecord, upload.study_id)
         first = select(Job).where(Job.study_id == study.id).order_by(Job.created_at)
         return study, session.scalars(first).first() or _no_job()
 
@@ -165,10 +165,10 @@ def _no_job() -> Job:
     raise not_found("job")
 
 
-def _keep(role: str, path: Path, room: Path) -> StudyFile:
-    """Copy a file into the study's room under our own name: NIfTI always gzipped, a picture as PNG of its pixels."""
-    room.mkdir(exist_ok=True, mode=0o700)
-    kept = room / ("picture.png" if role == PICTURE else f"{role}.nii.gz")
+def _keep(role: str, path: Path, folder: Path) -> StudyFile:
+    """Copy a file into the study's folder under our own name: NIfTI always gzipped, a picture as PNG of its pixels."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    kept = folder / ("picture.png" if role == PICTURE else f"{role}.nii.gz")
     if role == PICTURE:
         keep_picture(path, kept)
     else:

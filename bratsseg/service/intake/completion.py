@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import update
 
 from bratsseg.service.accounts.visitor import Visitor
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import Context
 from bratsseg.service.intake.archive import unpack
 from bratsseg.service.intake.pictures import check_picture
 from bratsseg.service.intake.pieces import close_upload, find_upload, one_at_a_time, upload_folder
 from bratsseg.service.intake.scans import IGNORE, MASK, check_scan, propose_roles
-from bratsseg.service.intake.sniffing import Kind, sniff
+from bratsseg.service.intake.sniffing import UploadKind, sniff
 from bratsseg.service.records import Upload, UploadedFile
 from bratsseg.service.refusal import Refusal
 
@@ -50,7 +50,7 @@ def _complete(context: Context, visitor: Visitor, upload_id: str) -> Upload:
     with context.store.writing() as session:
         row = update(Upload).where(Upload.id == upload.id, Upload.status == "open")
         session.execute(row.values(status="checked", found=found))
-        note(session, visitor, "upload.checked", upload.id, kind=found["kind"])
+        record_action(session, visitor, "upload.checked", upload.id, kind=found["kind"])
     return find_upload(context, visitor, upload_id)
 
 
@@ -62,7 +62,7 @@ def _examine(context: Context, upload: Upload) -> dict[str, Any]:
         _refuse_other(folder / file.id, file)
     files = [(folder / file.id, file.name) for file in upload.files]
     kinds = [sniff(path, name) for path, name in files]
-    if Kind.ZIP in kinds:
+    if UploadKind.ZIP in kinds:
         if len(files) > 1:
             raise Refusal(422, "upload_mixed", "an upload must be one zip or plain files, was both")
         shutil.rmtree(folder / _ZIP_ROOM, ignore_errors=True)  # what a killed request had unpacked

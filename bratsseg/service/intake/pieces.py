@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from sqlalchemy import update
 
 from bratsseg.service.accounts.visitor import Visitor
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import Context
 from bratsseg.service.intake.sniffing import promised
 from bratsseg.service.records import Patient, Upload, UploadedFile
@@ -25,7 +25,7 @@ _LOCKS = [threading.Lock() for _ in range(64)]  # two requests never work on one
 
 
 @dataclass(frozen=True)
-class Announced:
+class FileAnnouncement:
     """A file that will be sent: its name, its bytes, and the CRC-32 of them where the sender knows it."""
 
     name: str
@@ -36,11 +36,11 @@ class Announced:
 def begin_upload(
     context: Context,
     visitor: Visitor,
-    files: Sequence[Announced],
+    files: Sequence[FileAnnouncement],
     patient_id: str | None = None,
     taken_on: date | None = None,
 ) -> Upload:
-    """Announce files; a ``Refusal``: 413 too large or too many, 415 other kinds, 507 no room."""
+    """Announce files; a ``Refusal``: 413 too large or too many, 415 other kinds, 507 no space."""
     _refuse_too_much(files, context.settings.limits)
     for file in files:
         promised(file.name)
@@ -55,12 +55,12 @@ def begin_upload(
         ]
         session.add(upload)
         session.flush()
-        note(session, visitor, "upload.begin", upload.id, files=len(files))
+        record_action(session, visitor, "upload.begin", upload.id, files=len(files))
     return upload
 
 
 def find_upload(context: Context, visitor: Visitor, upload_id: str) -> Upload:
-    """An upload of this very user; else a ``Refusal`` (404)."""
+    """An upload of this very user; otherwise a ``Refusal`` (404)."""
     with context.store.reading() as session:
         upload = session.get(Upload, upload_id)
     if upload is None or upload.created_by != visitor.user_id:
@@ -119,7 +119,7 @@ def close_upload(context: Context, visitor: Visitor, upload_id: str, status: str
     with context.store.writing() as session:
         row = update(Upload).where(Upload.id == upload_id, Upload.status.in_(("open", "checked")))
         if session.execute(row.values(status=status, code=code).returning(Upload.id)).first() is not None:
-            note(session, visitor, f"upload.{status}", upload_id, code=code)
+            record_action(session, visitor, f"upload.{status}", upload_id, code=code)
     shutil.rmtree(upload_folder(context, upload_id), ignore_errors=True)
 
 
@@ -128,7 +128,7 @@ def _refuse_without_room(context: Context, wanted: int) -> None:
         raise Refusal(507, "storage_full", "the disk of this service is nearly full; tell its administrator")
 
 
-def _refuse_too_much(files: Sequence[Announced], limits: Limits) -> None:
+def _refuse_too_much(files: Sequence[FileAnnouncement], limits: Limits) -> None:
     if not files:
         raise Refusal(422, "modality_missing", "an upload must have one file or more")
     if len(files) > limits.files:

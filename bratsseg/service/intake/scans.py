@@ -17,7 +17,7 @@ from bratsseg.study.brain import find_brain
 from bratsseg.study.case import Case, VolumeSource, raise_fatal
 from bratsseg.study.checks import inspect
 from bratsseg.study.layout.filename import FileName, read_names
-from bratsseg.study.layout.roles import Role
+from bratsseg.study.layout.roles import FileRole
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import Header, read_header, read_study, read_volume
 from bratsseg.study.volume import Study, Volume
@@ -80,7 +80,7 @@ def check_study(name: str, sources: Mapping[str, Path], names: Mapping[str, str]
 
 
 def _role(named: FileName) -> str:
-    if named.role is Role.MASK:
+    if named.role is FileRole.MASK:
         return MASK
     if named.role is not None:
         return IGNORE

@@ -22,7 +22,7 @@ _SUFFIXES = {
 ACCEPTED = ", ".join(_SUFFIXES)
 
 
-class Kind(StrEnum):
+class UploadKind(StrEnum):
     """A kind of file that is taken in."""
 
     NIFTI = "NIfTI"
@@ -34,19 +34,19 @@ class Kind(StrEnum):
     @property
     def is_picture(self) -> bool:
         """True for pixels without a physical size."""
-        return self in (Kind.PNG, Kind.JPEG, Kind.TIFF)
+        return self in (UploadKind.PNG, UploadKind.JPEG, UploadKind.TIFF)
 
 
-def promised(name: str) -> Kind:
+def promised(name: str) -> UploadKind:
     """The kind that a file's name promises; a ``Refusal`` (415) when it is none that is taken in."""
     lower = name.lower()
     for suffix in sorted(_SUFFIXES, key=len, reverse=True):
         if lower.endswith(suffix):
-            return Kind(_SUFFIXES[suffix])
+            return UploadKind(_SUFFIXES[suffix])
     raise Refusal(415, "type_unknown", f"{name}: must be one of {ACCEPTED}")
 
 
-def sniff(path: Path, name: str) -> Kind:
+def sniff(path: Path, name: str) -> UploadKind:
     """The kind of a file, by content, which must be what its name promises.
 
     Raises a ``Refusal``: 415 when content and name differ, 422 when the file is empty or cut short.
@@ -62,18 +62,18 @@ def sniff(path: Path, name: str) -> Kind:
     return wanted
 
 
-def _kind_of(start: bytes) -> Kind | None:
+def _kind_of(start: bytes) -> UploadKind | None:
     if start[:2] == GZIP_MAGIC:
-        return Kind.NIFTI if _is_nifti(_gunzipped(start)) else None
+        return UploadKind.NIFTI if _is_nifti(_gunzipped(start)) else None
     if _is_nifti(start):
-        return Kind.NIFTI
+        return UploadKind.NIFTI
     for magic, kind in (
-        (b"PK\x03\x04", Kind.ZIP),
-        (b"PK\x05\x06", Kind.ZIP),
-        (b"\x89PNG\r\n\x1a\n", Kind.PNG),
-        (b"\xff\xd8\xff", Kind.JPEG),
-        (b"II*\x00", Kind.TIFF),
-        (b"MM\x00*", Kind.TIFF),
+        (b"PK\x03\x04", UploadKind.ZIP),
+        (b"PK\x05\x06", UploadKind.ZIP),
+        (b"\x89PNG\r\n\x1a\n", UploadKind.PNG),
+        (b"\xff\xd8\xff", UploadKind.JPEG),
+        (b"II*\x00", UploadKind.TIFF),
+        (b"MM\x00*", UploadKind.TIFF),
     ):
         if start.startswith(magic):
             return kind

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from bratsseg.service.accounts.sessions import check_password
 from bratsseg.service.accounts.users import set_password
 from bratsseg.service.api.users import NewToken, make_token, revoke_token, tokens
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
-from bratsseg.service.pages.forms import FormOf, see, text
+from bratsseg.service.pages.forms import FormOf, redirect, text
 from bratsseg.service.records import User
 from bratsseg.service.refusal import Refusal
 from bratsseg.service.templates import page
@@ -33,7 +33,7 @@ def change_password(request: Request, context: ContextOf, visitor: VisitorOf, fo
     context.limiter.was_right(visitor.name, visitor.address, tried)
     with context.store.writing() as session:
         set_password(session, session.get_one(User, visitor.user_id), text(form, "new"), keep_session=visitor.session)
-        note(session, visitor, "user.password", visitor.user_id)
+        record_action(session, visitor, "user.password", visitor.user_id)
     done = "the password is changed; every other session has ended"
     return page(request, "account.html.j2", tokens=tokens(context, visitor)["items"], secret="", done=done)
 
@@ -53,4 +53,4 @@ def new_token(request: Request, context: ContextOf, visitor: VisitorOf, form: Fo
 def revoke(context: ContextOf, visitor: VisitorOf, token: str) -> Response:
     """Revoke a token."""
     revoke_token(context, visitor, token)
-    return see("/account")
+    return redirect("/account")

@@ -14,7 +14,7 @@ from bratsseg.service.api import audit as audit_api
 from bratsseg.service.api import users as users_api
 from bratsseg.service.api.users import NewUser, UserChange
 from bratsseg.service.context import ContextOf, VisitorOf
-from bratsseg.service.pages.forms import FormOf, see, text
+from bratsseg.service.pages.forms import FormOf, redirect, text
 from bratsseg.service.refusal import Refusal
 from bratsseg.service.templates import page
 
@@ -35,7 +35,7 @@ def add(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf) 
         users_api.add(context, visitor, new)
     except Refusal as refusal:
         return _users(request, context, refusal)
-    return see("/users")
+    return redirect("/users")
 
 
 @router.post("/users/{user}")
@@ -47,7 +47,7 @@ def change(request: Request, context: ContextOf, visitor: VisitorOf, form: FormO
         users_api.change(context, visitor, user, fields)
     except Refusal as refusal:
         return _users(request, context, refusal)
-    return see("/users")
+    return redirect("/users")
 
 
 @router.get("/audit")

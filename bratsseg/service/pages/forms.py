@@ -19,7 +19,7 @@ async def checked_form(request: Request) -> FormData:
     """The form of a request; empty for requests that have none. A ``Refusal`` (403) when its token is wrong.
 
     The gate has checked a token in a header already. To log in, the token is that of a cookie, which another site can
-    neither read nor set; so it is too when somebody is logged in and becomes somebody else.
+    neither read nor set. The same holds when a logged-in user logs in as another user.
     """
     if request.method != "POST":
         return FormData()
@@ -43,6 +43,6 @@ def text(form: FormData, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def see(path: str) -> RedirectResponse:
-    """Go and look there, after something was done."""
+def redirect(path: str) -> RedirectResponse:
+    """Send the browser to ``path`` with GET, after a POST has done its work."""
     return RedirectResponse(path, 303)

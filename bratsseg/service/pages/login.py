@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from bratsseg.service.accounts.sessions import begin_session, check_password, end_session
 from bratsseg.service.accounts.visitor import Visitor
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.cookies import LOGIN_COOKIE, drop_cookie, put_cookie, session_cookie
-from bratsseg.service.pages.forms import FormOf, see, text
+from bratsseg.service.pages.forms import FormOf, redirect, text
 from bratsseg.service.templates import page
 
 router = APIRouter()
@@ -33,7 +33,7 @@ def log_in(request: Request, context: ContextOf, form: FormOf) -> Response:
     user = check_password(context.store, name, text(form, "password"))
     if user is None:
         with context.store.writing() as session:
-            note(session, visitor, "login.refused")
+            record_action(session, visitor, "login.refused")
         return _form(request, context, target, "name or password is wrong", 401)
     context.limiter.was_right(name, visitor.address, tried)
     before: Visitor | None = request.state.visitor
@@ -41,8 +41,8 @@ def log_in(request: Request, context: ContextOf, form: FormOf) -> Response:
         if before is not None:
             end_session(session, before.session)
         secret = begin_session(session, user)
-        note(session, Visitor(user.id, user.name, frozenset(), visitor.address), "login.done")
-    response = see(_inside(target))
+        record_action(session, Visitor(user.id, user.name, frozenset(), visitor.address), "login.done")
+    response = redirect(_inside(target))
     put_cookie(response, request, context.settings, session_cookie(request, context.settings), secret)
     drop_cookie(response, request, context.settings, LOGIN_COOKIE)
     return response
@@ -53,8 +53,8 @@ def log_out(request: Request, context: ContextOf, visitor: VisitorOf) -> Respons
     """End this session."""
     with context.store.writing() as session:
         end_session(session, visitor.session)
-        note(session, visitor, "login.ended")
-    response = see("/login")
+        record_action(session, visitor, "login.ended")
+    response = redirect("/login")
     drop_cookie(response, request, context.settings, session_cookie(request, context.settings))
     return response
 

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from bratsseg.service.api.patients import get_photo, patient_facts
 from bratsseg.service.api.studies import study_facts
 from bratsseg.service.context import ContextOf, VisitorOf
-from bratsseg.service.pages.forms import FormOf, see, text
+from bratsseg.service.pages.forms import FormOf, redirect, text
 from bratsseg.service.patients import (
     PER_PAGE,
     PatientFields,
@@ -25,7 +25,7 @@ from bratsseg.service.patients import (
     read_patient,
 )
 from bratsseg.service.photos import keep_photo, latest_photo
-from bratsseg.service.records import Study
+from bratsseg.service.records import StudyRecord
 from bratsseg.service.refusal import Refusal
 from bratsseg.service.templates import page
 from bratsseg.service.timeline import curve, timeline
@@ -74,7 +74,7 @@ def add(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf) 
     if fields is not None:
         try:
             with context.store.writing() as session:
-                return see(f"/patients/{add_patient(session, visitor, fields).id}")
+                return redirect(f"/patients/{add_patient(session, visitor, fields).id}")
         except Refusal as refusal:
             problems = {"number": refusal.message}
     return page(request, "patient_form.html.j2", 422, fields=_as_typed(form), problems=problems, patient_id=None)
@@ -86,7 +86,10 @@ def show(request: Request, context: ContextOf, visitor: VisitorOf, patient: str)
     with context.store.writing() as session:
         found = read_patient(session, visitor, patient)
         studies = session.scalars(
-            select(Study).where(Study.patient_id == patient).order_by(Study.created_at.desc()).limit(200)
+            select(StudyRecord)
+            .where(StudyRecord.patient_id == patient)
+            .order_by(StudyRecord.created_at.desc())
+            .limit(200)
         )
         points = timeline(session, patient)
         values: dict[str, Any] = {
@@ -115,7 +118,7 @@ def change(request: Request, context: ContextOf, visitor: VisitorOf, form: FormO
         try:
             with context.store.writing() as session:
                 change_patient(session, visitor, patient, fields)
-            return see(f"/patients/{patient}")
+            return redirect(f"/patients/{patient}")
         except Refusal as refusal:
             if refusal.status == 404:
                 raise
@@ -128,7 +131,7 @@ def archive(context: ContextOf, visitor: VisitorOf, patient: str) -> Response:
     """Take a patient out of the register."""
     with context.store.writing() as session:
         archive_patient(session, visitor, patient, True)
-    return see(f"/patients/{patient}")
+    return redirect(f"/patients/{patient}")
 
 
 @router.post("/patients/{patient}/restore")
@@ -136,7 +139,7 @@ def restore(context: ContextOf, visitor: VisitorOf, patient: str) -> Response:
     """Put a patient back."""
     with context.store.writing() as session:
         archive_patient(session, visitor, patient, False)
-    return see(f"/patients/{patient}")
+    return redirect(f"/patients/{patient}")
 
 
 @router.post("/patients/{patient}/photo")
@@ -146,7 +149,7 @@ def photo(context: ContextOf, visitor: VisitorOf, form: FormOf, patient: str) ->
     if not isinstance(sent, UploadFile) or not sent.size:
         raise Refusal(422, "invalid", "choose a photo first")
     keep_photo(context, visitor, patient, sent.file.read())
-    return see(f"/patients/{patient}")
+    return redirect(f"/patients/{patient}")
 
 
 router.get("/patients/{patient}/photo", response_class=FileResponse)(get_photo)

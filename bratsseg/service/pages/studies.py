@@ -10,13 +10,13 @@ from starlette.responses import Response
 from bratsseg.report.measures import LESION_ML
 from bratsseg.service.api import jobs as api
 from bratsseg.service.api.studies import study_facts
-from bratsseg.service.audit import note
+from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.events import job_facts
 from bratsseg.service.jobs import queue_study
 from bratsseg.service.models import installed_models, model_facts
-from bratsseg.service.pages.forms import FormOf, see, text
-from bratsseg.service.records import Patient, Study
+from bratsseg.service.pages.forms import FormOf, redirect, text
+from bratsseg.service.records import Patient, StudyRecord
 from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.service.results import find_result, patient_of, result_facts
 from bratsseg.service.reviews import add_review
@@ -30,10 +30,10 @@ router = APIRouter()
 def show_study(request: Request, context: ContextOf, visitor: VisitorOf, study: str) -> Response:
     """A study with its jobs and results."""
     with context.store.writing() as session:
-        found = session.get(Study, study)
+        found = session.get(StudyRecord, study)
         if found is None:
             raise not_found("study")
-        note(session, visitor, "study.read", study, patient=found.patient_id)
+        record_action(session, visitor, "study.read", study, patient=found.patient_id)
         values: dict[str, Any] = {
             "study": study_facts(session, found),
             "patient": None if found.patient_id is None else session.get(Patient, found.patient_id),
@@ -47,7 +47,7 @@ def run_again(context: ContextOf, visitor: VisitorOf, form: FormOf, study: str) 
     """Segment a study again."""
     with context.store.writing() as session:
         job = queue_study(session, context.settings, visitor, study, text(form, "model") or None)
-    return see(f"/jobs/{job.id}")
+    return redirect(f"/jobs/{job.id}")
 
 
 @router.get("/jobs")
@@ -72,7 +72,7 @@ def show_job(request: Request, context: ContextOf, job: str) -> Response:
 def cancel(context: ContextOf, visitor: VisitorOf, job: str) -> Response:
     """Cancel a job."""
     api.cancel(context, visitor, job)
-    return see(f"/jobs/{job}")
+    return redirect(f"/jobs/{job}")
 
 
 @router.get("/results/{result}")
@@ -82,7 +82,7 @@ def show_result(request: Request, context: ContextOf, visitor: VisitorOf, result
         found = find_result(session, result)
         facts = result_facts(context, session, found)
         patient = patient_of(session, found)
-        note(session, visitor, "result.read", result, patient=facts["patient_id"])
+        record_action(session, visitor, "result.read", result, patient=facts["patient_id"])
     values: dict[str, Any] = {"result": facts, "patient": patient, "modalities": list(Modality), "lesion_ml": LESION_ML}
     return page(request, "result.html.j2", **values)
 
@@ -95,4 +95,4 @@ def review(context: ContextOf, visitor: VisitorOf, form: FormOf, result: str) ->
         raise Refusal(422, "invalid", "a review must accept or reject")
     with context.store.writing() as session:
         add_review(session, visitor, result, "accept" if decision == "accept" else "reject", text(form, "comment"))
-    return see(f"/results/{result}")
+    return redirect(f"/results/{result}")

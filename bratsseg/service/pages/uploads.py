@@ -12,11 +12,11 @@ from bratsseg.service.api.uploads import upload_facts
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.intake.acceptance import accept_upload
 from bratsseg.service.intake.completion import complete_upload
-from bratsseg.service.intake.pieces import Announced, begin_upload, cancel_upload, find_upload, write_piece
+from bratsseg.service.intake.pieces import FileAnnouncement, begin_upload, cancel_upload, find_upload, write_piece
 from bratsseg.service.intake.scans import IGNORE, MASK
 from bratsseg.service.intake.sniffing import ACCEPTED
 from bratsseg.service.models import NO_PICTURE_MODEL, installed_models, model_facts, usual_model
-from bratsseg.service.pages.forms import FormOf, see, text
+from bratsseg.service.pages.forms import FormOf, redirect, text
 from bratsseg.service.patients import list_patients, read_patient
 from bratsseg.service.refusal import Refusal
 from bratsseg.service.templates import page
@@ -39,7 +39,7 @@ def send(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf)
     files = [(one.filename or "", one) for one in form.getlist("files") if isinstance(one, UploadFile) and one.size]
     patient = text(form, "patient") or None
     try:
-        announced = [Announced(name, file.size or 0) for name, file in files]
+        announced = [FileAnnouncement(name, file.size or 0) for name, file in files]
         upload = begin_upload(context, visitor, announced, patient, day(form))
         for row, (_, file) in zip(upload.files, files, strict=True):
             offset = 0
@@ -48,7 +48,7 @@ def send(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf)
         complete_upload(context, visitor, upload.id)
     except Refusal as refusal:
         return _choose(request, context, visitor, patient, refusal)
-    return see(f"/uploads/{upload.id}")
+    return redirect(f"/uploads/{upload.id}")
 
 
 @router.get("/uploads/{upload}")
@@ -73,14 +73,14 @@ def accept(request: Request, context: ContextOf, visitor: VisitorOf, form: FormO
         )
     except Refusal as refusal:
         return _confirm(request, context, visitor, upload, refusal)
-    return see(f"/jobs/{job.id}")
+    return redirect(f"/jobs/{job.id}")
 
 
 @router.post("/uploads/{upload}/cancel")
 def cancel(context: ContextOf, visitor: VisitorOf, upload: str) -> Response:
     """Give it up."""
     cancel_upload(context, visitor, upload)
-    return see("/upload")
+    return redirect("/upload")
 
 
 def day(form: FormData) -> date | None:

@@ -10,7 +10,7 @@ from bratsseg.service.records.patients import Patient, Photo
 from bratsseg.service.records.released import InstalledModel, WorkerState
 from bratsseg.service.records.results import Result, Review
 from bratsseg.service.records.store import Store
-from bratsseg.service.records.studies import Study, StudyFile
+from bratsseg.service.records.studies import StudyFile, StudyRecord
 from bratsseg.service.records.uploads import Upload, UploadedFile
 
 __all__ = [
@@ -26,8 +26,8 @@ __all__ = [
     "Result",
     "Review",
     "Store",
-    "Study",
     "StudyFile",
+    "StudyRecord",
     "Upload",
     "UploadedFile",
     "User",

@@ -12,7 +12,7 @@ from bratsseg.service.records.base import Base, now
 
 
 class InstalledModel(Base):
-    """A model as the worker found it at its start. ``problem`` tells why it cannot be used; else it is empty."""
+    """A model as the worker found it at its start. ``problem`` tells why it cannot be used; otherwise it is empty."""
 
     __tablename__ = "models"
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from bratsseg.service.records.base import ID, Base, new_id, now
 
 
-class Study(Base):
+class StudyRecord(Base):
     """A study. ``kind`` is scan or picture; ``fingerprint`` is a hash over its files, so that none comes in twice."""
 
     __tablename__ = "studies"

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bratsseg.study.account import Account, Kind, LeftOut
+from bratsseg.study.account import Account, FileKind, LeftOutFile
 from bratsseg.study.case import Case
 from bratsseg.study.layout.listing import list_images, list_pictures
-from bratsseg.study.layout.roles import PICTURE_SUFFIXES, Role, role_of, stem_of
+from bratsseg.study.layout.roles import PICTURE_SUFFIXES, FileRole, role_of, stem_of
 from bratsseg.study.modality import read_name
 from bratsseg.study.stack import archive_of, members
 
@@ -17,21 +17,21 @@ from bratsseg.study.stack import archive_of, members
 class _Fate(NamedTuple):
     """What a file that was left out looks like, and why it was."""
 
-    kind: Kind
+    kind: FileKind
     why: str
 
 
-_BY_ROLE: dict[Role, _Fate] = {
-    Role.REFERENCE: _Fate(Kind.LABEL_MAP, "label maps that no study has"),
-    Role.UNDECIDED: _Fate(Kind.LABEL_MAP, "masks that do not say of what"),
-    Role.MASK: _Fate(Kind.OTHER, "brain masks"),
-    Role.DERIVED: _Fate(Kind.OTHER, "made by programs"),
+_BY_ROLE: dict[FileRole, _Fate] = {
+    FileRole.REFERENCE: _Fate(FileKind.LABEL_MAP, "label maps that no study has"),
+    FileRole.UNDECIDED: _Fate(FileKind.LABEL_MAP, "masks that do not say of what"),
+    FileRole.MASK: _Fate(FileKind.OTHER, "brain masks"),
+    FileRole.DERIVED: _Fate(FileKind.OTHER, "made by programs"),
 }
-_NOT_NAMED = _Fate(Kind.OTHER, "not named by the layout")
-_OTHER_SEQUENCE = _Fate(Kind.OTHER, "other sequences or maps")
-_OTHER_VERSION = _Fate(Kind.OTHER, "other versions of a scan")
-_NOT_TAKEN = _Fate(Kind.SCAN, "but no study took it; name it with --layout")
-_UNKNOWN = _Fate(Kind.SCAN, "but its name does not say of what; rename it, or name it with --layout")
+_NOT_NAMED = _Fate(FileKind.OTHER, "not named by the layout")
+_OTHER_SEQUENCE = _Fate(FileKind.OTHER, "other sequences or maps")
+_OTHER_VERSION = _Fate(FileKind.OTHER, "other versions of a scan")
+_NOT_TAKEN = _Fate(FileKind.SCAN, "but no study took it; name it with --layout")
+_UNKNOWN = _Fate(FileKind.SCAN, "but its name does not say of what; rename it, or name it with --layout")
 
 
 def account_for(
@@ -43,7 +43,7 @@ def account_for(
     ``references``, where nobody tells of refused cases one by one, neither must theirs nor label maps. Pictures count
     where a case is made of them, or nothing else is there.
     """
-    of_refused = _Fate(Kind.SCAN if references else Kind.OTHER, "of refused studies")
+    of_refused = _Fate(FileKind.SCAN if references else FileKind.OTHER, "of refused studies")
     used = {file for case in cases for file in _used_by(case)}
     refused = {file for case in cases if any(problem.fatal for problem in case.problems) for file in case.looked_at}
     taken = {file for case in cases for file in case.looked_at} - refused
@@ -52,8 +52,8 @@ def account_for(
         if file in used:
             continue
         fate = _NOT_NAMED if layout is not None else of_refused if file in refused else _fate(file, file in taken)
-        left.append(LeftOut(file.relative_to(folder).as_posix(), *fate))
-    missed = frozenset({Kind.SCAN, Kind.LABEL_MAP} if references else {Kind.SCAN})
+        left.append(LeftOutFile(file.relative_to(folder).as_posix(), *fate))
+    missed = frozenset({FileKind.SCAN, FileKind.LABEL_MAP} if references else {FileKind.SCAN})
     return Account("scans", len(used), tuple(left), missed)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bratsseg.study.layout.draft import Draft, assemble
 from bratsseg.study.layout.filename import FileName
 from bratsseg.study.layout.listing import Listing
-from bratsseg.study.layout.roles import Role, role_of, stem_of
+from bratsseg.study.layout.roles import FileRole, role_of, stem_of
 from bratsseg.study.modality import read_name
 
 _SCANS = ("FLAIR", "T2w", "T1w")
@@ -60,4 +60,4 @@ def _named(file: Path, match: re.Match[str], derived: bool) -> FileName:
         said = read_name(f"{match['entities']}_{suffix}")  # ce-gadolinium, ce-none, but also acq-postGd
         return FileName(file, "", None, said.claims, said.contrast, said.unknown)
     role = role_of(stem_of(file)) if suffix not in _SCANS else None
-    return FileName(file, "", role or Role.DERIVED, frozenset())
+    return FileName(file, "", role or FileRole.DERIVED, frozenset())

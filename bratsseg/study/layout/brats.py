@@ -47,7 +47,7 @@ def family_id(stem: str) -> str | None:
 
 
 def dialect_of(name: str, folder: Path, root: Path) -> str | None:
-    """The dialect that a family proves, else None.
+    """The dialect that a family proves, otherwise None.
 
     PED labels were renumbered between 2023 (1 necrosis, 2 edema, 3 enhancing) and 2024 while the names stayed, so that
     a folder name that says 2023 takes the proof away. Whether GLI is 2023 or 2024 shows in the values alone.

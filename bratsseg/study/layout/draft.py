@@ -11,7 +11,7 @@ from pathlib import Path
 from bratsseg.errors import LabelError, ModalityAmbiguous
 from bratsseg.study.case import Problem, VolumeSource
 from bratsseg.study.layout.filename import FileName
-from bratsseg.study.layout.roles import Role, stem_of
+from bratsseg.study.layout.roles import FileRole, stem_of
 from bratsseg.study.layout.versions import without_variants
 from bratsseg.study.layout.witness import weighed
 from bratsseg.study.modality import Modality
@@ -39,8 +39,8 @@ def assemble(name: str, place: str, files: Sequence[FileName], layout: str, dial
     """Give every modality its file; where two claim one and no sidecar separates them, a fatal problem says so."""
     files = without_variants(weighed(files))
     sources, problems = _assigned([file for file in files if file.role is None])
-    reference, notes = _only(files, Role.REFERENCE)
-    mask, more = _only(files, Role.MASK)
+    reference, notes = _only(files, FileRole.REFERENCE)
+    mask, more = _only(files, FileRole.MASK)
     if reference is not None and _BRATS2013.search(stem_of(reference)):
         dialect = "brats2013"
     return Draft(
@@ -78,16 +78,16 @@ def _assigned(scans: Sequence[FileName]) -> tuple[dict[Modality, VolumeSource], 
 def _left_out(files: Sequence[FileName]) -> list[Problem]:
     """What a user may miss: other versions of a scan, and masks of which nobody says what they mask."""
     notes = []
-    if variants := [file.path for file in files if file.role is Role.VARIANT]:
+    if variants := [file.path for file in files if file.role is FileRole.VARIANT]:
         text = f"{_listed(variants)} ignored: a plainer name is there"
         notes.append(Problem(ModalityAmbiguous, text, fatal=False))
-    if undecided := [file.path for file in files if file.role is Role.UNDECIDED]:
+    if undecided := [file.path for file in files if file.role is FileRole.UNDECIDED]:
         text = f"{_listed(undecided)} ignored: the name says not whether brain or tumour; use --layout"
         notes.append(Problem(LabelError, text, fatal=False))
     return notes
 
 
-def _only(files: Iterable[FileName], role: Role) -> tuple[Path | None, tuple[Problem, ...]]:
+def _only(files: Iterable[FileName], role: FileRole) -> tuple[Path | None, tuple[Problem, ...]]:
     found = [file.path for file in files if file.role is role]
     if len(found) > 1:
         text = f"{_listed(found)} ignored: only one {role.value} can be; use --layout to say which"

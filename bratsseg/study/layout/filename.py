@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bratsseg.study.contrast import ABOUT_CONTRAST, GOVERNING
 from bratsseg.study.glued import senses_of
-from bratsseg.study.layout.roles import Role, key_of, role_of, says_something, shared_start, stem_of
+from bratsseg.study.layout.roles import FileRole, key_of, role_of, says_something, shared_start, stem_of
 from bratsseg.study.modality import Modality, NameReading, candidates, read_name, words
 from bratsseg.study.words import Sense, lexicon
 
@@ -29,7 +29,7 @@ class FileName:
 
     path: Path
     key: str
-    role: Role | None
+    role: FileRole | None
     claims: frozenset[Modality]
     contrast: frozenset[str] = field(default=_NOTHING)
     unknown: tuple[str, ...] = ()

@@ -85,7 +85,7 @@ def _unknown(scans: list[Path]) -> tuple[Problem, ...]:
 
 
 def _patients(named: list[FileName]) -> dict[str, list[FileName]]:
-    """Files by case stem when a flat folder holds several patients, else nothing."""
+    """Files by case stem when a flat folder holds several patients, otherwise nothing."""
     groups: dict[str, list[FileName]] = defaultdict(list)
     for file in named:
         groups[file.key].append(file)

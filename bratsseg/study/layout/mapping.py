@@ -25,7 +25,7 @@ from bratsseg.study.dialect import DIALECTS
 from bratsseg.study.layout.draft import Draft
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.modality import Modality
-from bratsseg.study.table import Row, read_table
+from bratsseg.study.table import TableRow, read_table
 
 COLUMNS = {"flair": Modality.FLAIR, "t1": Modality.T1N, "t1ce": Modality.T1C, "t2": Modality.T2W}
 _OTHERS = ("mask", "reference")
@@ -79,7 +79,7 @@ def _from_table(listing: Listing, table: Path) -> list[Draft]:
     return list(drafts.values())
 
 
-def _check_columns(rows: Sequence[Row], table: Path) -> None:
+def _check_columns(rows: Sequence[TableRow], table: Path) -> None:
     known = ("case", *COLUMNS, *_OTHERS, "dialect")
     columns = list(rows[0].cells) if rows else []
     strange = [column for column in columns if column not in known]

@@ -36,7 +36,7 @@ def find(listing: Listing) -> list[Draft]:
 
 
 def _masks_of(folder: Path, files: tuple[Path, ...], listing: Listing) -> dict[str, Path]:
-    """Masks by the stem of their picture: from the folder beside one called ``images``, else from the folder itself."""
+    """Masks by the stem of their picture: from the folder beside one called ``images``, or from the folder itself."""
     beside = _FOLDERS.get(folder.name.lower())
     if beside is not None:
         place = next(

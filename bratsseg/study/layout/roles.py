@@ -15,7 +15,7 @@ SUFFIXES = (".nii.gz", ".hdr.gz", ".nii", ".hdr", ".mha", ".mhd", ".nrrd")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
-class Role(StrEnum):
+class FileRole(StrEnum):
     """What a file that is no scan holds.
 
     ``UNDECIDED`` is a "mask" of which nobody says whether brain or tumour, ``VARIANT`` another version of a scan.
@@ -51,21 +51,21 @@ _FIRST = re.compile(r"^[\W_]*[^\W_]+(?:[\W_]+|$)")
 _SEPARATOR = re.compile(r"[\W_]+")
 
 
-def role_of(stem: str) -> Role | None:
+def role_of(stem: str) -> FileRole | None:
     """The role that a file stem (or a folder name) states, or None for a scan or an unknown file."""
     found = set(words(stem))
     if found & _DERIVED:
-        return Role.DERIVED
+        return FileRole.DERIVED
     mask = bool(found & {"mask", "masks"})
     if found & _BRAIN_MASKS or (mask and found & BRAIN_WORDS and not found & _TUMOUR):
-        return Role.MASK
+        return FileRole.MASK
     if found & _SEGMENTATION and found & _TISSUE and not found & _TUMOUR:
-        return Role.DERIVED
+        return FileRole.DERIVED
     if found & _REFERENCE or (mask and found & _TUMOUR):
-        return Role.REFERENCE
+        return FileRole.REFERENCE
     if not mask:
         return None
-    return Role.UNDECIDED if len(found) == 1 or candidates(stem) else Role.REFERENCE
+    return FileRole.UNDECIDED if len(found) == 1 or candidates(stem) else FileRole.REFERENCE
 
 
 def stem_of(path: Path) -> str:

@@ -11,7 +11,7 @@ from bratsseg.study.layout.brats import dialect_of, family_id
 from bratsseg.study.layout.draft import Draft, assemble
 from bratsseg.study.layout.filename import FileName, read_names
 from bratsseg.study.layout.listing import Listing
-from bratsseg.study.layout.roles import Role, role_of, stem_of
+from bratsseg.study.layout.roles import FileRole, role_of, stem_of
 from bratsseg.study.modality import candidates
 
 
@@ -56,7 +56,7 @@ def _count_below(listing: Listing) -> Counter[Path]:
 
 def _speaks(name: str) -> bool:
     role = role_of(name)
-    return role in (Role.REFERENCE, Role.MASK) or (role is None and len(candidates(name)) == 1)
+    return role in (FileRole.REFERENCE, FileRole.MASK) or (role is None and len(candidates(name)) == 1)
 
 
 def _of_one_kind(files: Sequence[Path]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bratsseg.study.layout.filename import FileName
-from bratsseg.study.layout.roles import BRAIN_WORDS, Role, stem_of
+from bratsseg.study.layout.roles import BRAIN_WORDS, FileRole, stem_of
 from bratsseg.study.modality import read_name, words
 
 _SEPARATOR = re.compile(r"[\W_]+")
@@ -26,7 +26,7 @@ def without_variants(files: Sequence[FileName]) -> list[FileName]:
         bases = [stem[: gap.start()] for gap in _SEPARATOR.finditer(stem)]
         same = [base for base in bases if base in stems and stems[base].claims == file.claims]
         variant = file.is_scan and any(is_variant(stem, base) for base in same)
-        marked.append(replace(file, role=Role.VARIANT) if variant else file)
+        marked.append(replace(file, role=FileRole.VARIANT) if variant else file)
     return marked
 
 

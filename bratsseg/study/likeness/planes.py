@@ -127,7 +127,7 @@ def _blocks(pixels: NDArray[np.generic], step: int) -> Values:
 
 
 def _axes(affine: NDArray[np.float64], spacing: tuple[float, float, float]) -> tuple[int, int, int]:
-    """The array's axes (through the planes, down, right): thick slices as they are, else axial ones."""
+    """The array's axes (through the planes, down, right): thick slices as they are, otherwise axial ones."""
     upward = next(axis for axis in range(3) if _world(affine, axis) == 2)
     thickest = int(np.argmax(spacing))
     through = upward if spacing[upward] > 0.8 * spacing[thickest] else thickest

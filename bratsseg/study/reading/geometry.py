@@ -1,6 +1,6 @@
 """Which of a NIfTI header's matrices says where the voxels are, and when none can be trusted.
 
-The rule: the sform when it is coded, else the qform when it is coded. Two coded matrices must agree; a matrix that
+The rule: the sform when it is coded, otherwise the qform when it is coded. Two coded matrices must agree; a matrix that
 nobody coded is nibabel's guess; a sheared matrix cannot be shown by most viewers. Each is refused unless a
 ``GeometryPolicy`` says otherwise, because a wrong choice moves the tumour without any error.
 """
@@ -117,7 +117,7 @@ class _Form:
 def _settle(
     sform: _Form, qform: _Form, shape: tuple[int, int, int], owner: str, policy: GeometryPolicy
 ) -> tuple[Affine, tuple[str, ...]]:
-    """The matrix of two coded ones that counts: either when they agree, else the one that the policy trusts."""
+    """The matrix of two coded ones that counts: either when they agree, otherwise the one that the policy trusts."""
     apart = Grid(shape, sform.affine).displacement_mm(Grid(shape, qform.affine))
     faults = [f"the {form.name} {form.fault}" for form in (sform, qform) if form.fault]
     if not faults and apart <= SAME_GRID_TOLERANCE_MM:

@@ -48,7 +48,7 @@ class Viewer {
     for (const one of all("[name=modality]:not(:disabled)")) await this.scan(one.value);
   }
 
-  // The place that the address names, else the largest slice.
+  // The place that the address names, otherwise the largest slice.
   start() {
     const place = location.hash.match(/^#at=(-?[\d.]+),(-?[\d.]+),(-?[\d.]+)$/);
     if (place) this.scene.goTo(place.slice(1).map(Number));
