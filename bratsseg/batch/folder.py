@@ -167,8 +167,11 @@ def _default_readers(segmenter: Segmenter) -> int:
 
 def _add_bids(out: Path) -> None:
     """The BIDS data set is derived from the records, as ``cases.csv`` is."""
-    for refused in add_bids(out).refused:
+    conversion = add_bids(out)
+    for refused in conversion.refused:
         log.warning("%s is not in the BIDS data set: %s", refused.file, refused.reason)
+    for name in conversion.kept:
+        log.warning("%s was changed by hand and kept", name)
 
 
 def _rebuild(staging: Staging) -> None:

@@ -16,7 +16,6 @@ from bratsseg.wording import lines_of
 if TYPE_CHECKING:
     from bratsseg.exchange.conversion import Conversion
 
-REPORT = "conversion.json"
 _MOST_LINES = 20
 
 
@@ -44,15 +43,19 @@ def convert(
         str | None,
         typer.Option(metavar="LIST", help="With --to nnunet: its channels; by default, what most cases have."),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace label maps changed by hand too; they move to edited-DATE.")
+    ] = False,
 ) -> None:
     """Convert label maps from one convention of values to another, and into formats of other programs.
 
     With --to nnunet IN is a folder of studies with references, and OUT a data set that nnU-Net v2 trains on. Else
     writes each result below OUT where its source lies below IN, the BIDS data set in OUT/bids, and OUT/conversion.json.
-    Exit 0: all converted, 1: some label map was refused, 2: wrong use.
+    Exit 0: all converted, 1: some label map was refused or left out, 2: wrong use.
     """
     from bratsseg.exchange.conversion import convert_folder
     from bratsseg.exchange.formats import parse_formats
+    from bratsseg.exchange.handwork import REPORT
     from bratsseg.files import write_json
 
     if target == "nnunet":
@@ -71,6 +74,7 @@ def convert(
             source=source,
             target=target,
             formats=chosen,
+            overwrite=overwrite,
             progress=lambda places: tqdm(places, disable=None),
         )
     out.mkdir(parents=True, exist_ok=True)
@@ -108,6 +112,8 @@ def _facts(conversion: Conversion, out: Path, asked: dict[str, object]) -> dict[
         "asked": asked,
         "done": {file: [path.relative_to(out).as_posix() for path in made] for file, made in conversion.done.items()},
         "refused": {item.file: {"code": item.code, "reason": item.reason} for item in conversion.refused},
+        "kept": list(conversion.kept),
+        "written": dict(conversion.written),
         "warnings": list(conversion.warnings),
         "files": None if conversion.account is None else conversion.account.as_json(),
     }
@@ -117,5 +123,7 @@ def _lines(conversion: Conversion, what: str) -> list[str]:
     lines = [f"{len(conversion.done)} {what} converted, {len(conversion.refused)} refused"]
     refused = [f"refused {item.file}: {item.code}: {item.reason}" for item in conversion.refused]
     lines += [f"  {line}" for line in lines_of(refused, _MOST_LINES, ", listed in the report")]
+    kept = [f"kept {name}: changed by hand; --overwrite replaces it, keeping a copy" for name in conversion.kept]
+    lines += [f"  {line}" for line in lines_of(kept, _MOST_LINES, ", listed in the report")]
     lines += [f"warning: {warning}" for warning in conversion.warnings]
     return lines + list(conversion.account.lines("IN") if conversion.account else ())

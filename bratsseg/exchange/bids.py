@@ -6,6 +6,7 @@ one file a region. The space is ``orig``: the scan's own, nothing is resampled.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -99,16 +100,19 @@ def case_files(
     """One case by path below the data set: label values (I, J, K) uint8, their table, ``facts``, probabilities 0..1."""
     folder = "/".join([*subject.split("_"), "anat"])
     stem = f"{folder}/{subject}_space-orig_desc-tumour_dseg"
+    image = named_label_map(values, like, description, labels, owner=subject, packed=True)
+    # The hash tells the next run whether a person changed the label map since.
+    said = {**_SPACE, **facts, "Sha256": hashlib.sha256(image).hexdigest()}
     files = {
-        f"{stem}.nii.gz": named_label_map(values, like, description, labels, owner=subject, packed=True),
-        f"{stem}.json": json_bytes({**_SPACE, **facts}, subject),
+        f"{stem}.nii.gz": image,
+        f"{stem}.json": json_bytes(said, subject),
         f"{stem}.tsv": _table(labels).encode(),
     }
     for region, probability in probabilities.items():
         stem = f"{folder}/{subject}_space-orig_label-{region}_desc-tumour_probseg"
-        said = {**_SPACE, "Manual": False, "Description": APPEARANCE[region].name}
+        told = {**_SPACE, "Manual": False, "Description": APPEARANCE[region].name}
         files[f"{stem}.nii.gz"] = probability_bytes(probability, like, f"{description} {region}", owner=subject)
-        files[f"{stem}.json"] = json_bytes(said, subject)
+        files[f"{stem}.json"] = json_bytes(told, subject)
     return files
 
 

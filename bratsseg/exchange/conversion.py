@@ -17,6 +17,7 @@ from bratsseg.errors import CaseError, UsageError
 from bratsseg.evaluation.convention import settle_dialects
 from bratsseg.exchange.bids import collisions, remove_others
 from bratsseg.exchange.formats import Export, files_of, made_by
+from bratsseg.exchange.handwork import changed_since, digest, set_aside, written_before
 from bratsseg.exchange.labels import labels_of
 from bratsseg.exchange.translation import Translation
 from bratsseg.files import write_files
@@ -57,6 +58,10 @@ class Conversion:
     warnings: tuple[str, ...] = ()
     account: Account | None = None
     """What became of every image file of the folder; None where studies were converted."""
+    kept: tuple[str, ...] = ()
+    """Files in OUT that were not written because a person changed what is there."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each file that this conversion or an earlier one wrote, by path below OUT."""
 
     @property
     def complete(self) -> bool:
@@ -84,6 +89,9 @@ class _Plan:
     source: str | None
     target: Dialect | None
     formats: Collection[str]
+    overwrite: bool = False
+    written: dict[str, str] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
     notes: _Notes = field(default_factory=_Notes)
 
 
@@ -94,12 +102,14 @@ def convert_folder(
     source: str | None = None,
     target: str | None = None,
     formats: Collection[str] = ("nifti",),
+    overwrite: bool = False,
     progress: Progress = iter,
 ) -> Conversion:
     """Write every label map below ``folder`` into ``out`` in dialect ``target`` (None keeps its own) and ``formats``.
 
     ``source`` is the dialect of the folder; None takes it from our own records or from file names that prove it;
-    otherwise ``DialectError``. Paths below ``folder`` are kept. ``UsageError`` when one folder lies in the other.
+    otherwise ``DialectError``. Paths below ``folder`` are kept. A label map in ``out`` that a person changed stays,
+    unless ``overwrite`` moves it to ``edited-<date>/`` first. ``UsageError`` when one folder lies in the other.
     """
     here, there = folder.resolve(), out.resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):
@@ -107,7 +117,9 @@ def convert_folder(
     if out.exists() and not out.is_dir():
         raise UsageError(f"OUT {out}: must be a folder, was a file")
     wanted = get_dialect(target) if target is not None else None
-    return _convert(find_label_maps(folder), _Plan(out, source, wanted, formats), progress)
+    return _convert(
+        find_label_maps(folder), _Plan(out, source, wanted, formats, overwrite, written_before(out)), progress
+    )
 
 
 def add_bids(results: Path) -> Conversion:
@@ -120,7 +132,7 @@ def add_bids(results: Path) -> Conversion:
     ours = replace(found, files=tuple(item for item in found.files if item.ours))
     if not ours.files and not ours.without:
         raise UsageError(f"{results}: must be results of bratsseg, was a folder of other label maps")
-    conversion = _convert(ours, _Plan(results, None, None, ("bids",)), iter)
+    conversion = _convert(ours, _Plan(results, None, None, ("bids",), written=written_before(results)), iter)
     remove_others(results / BIDS_FOLDER, {file for files in conversion.done.values() for file in files})
     return conversion
 
@@ -142,7 +154,7 @@ def _convert(found: LabelMaps, plan: _Plan, progress: Progress) -> Conversion:
         except CaseError as error:
             refused.append(UnconvertedCase(place, error.code, str(error)))
     ordered = tuple(sorted(refused, key=lambda item: item.file))
-    return Conversion(done, ordered, plan.notes.lines(), found.account)
+    return Conversion(done, ordered, plan.notes.lines(), found.account, tuple(plan.kept), plan.written)
 
 
 def _convert_one(place: str, item: LabelMapFile, source: Dialect, plan: _Plan) -> list[Path]:
@@ -169,9 +181,23 @@ def _convert_one(place: str, item: LabelMapFile, source: Dialect, plan: _Plan) -
         nifti=_nifti_name(item.path),
     )
     # Files go to their place below OUT; the BIDS data set is one for all of OUT.
+    below = Path(place).parent
     beside = files_of(export, [name for name in plan.formats if name != "bids"])
-    made = write_files(plan.out / Path(place).parent, beside)
-    return made + write_files(plan.out, files_of(export, [name for name in plan.formats if name == "bids"]))
+    files = {(below / name).as_posix(): content for name, content in beside.items()}
+    return _write(files | files_of(export, [name for name in plan.formats if name == "bids"]), plan)
+
+
+def _write(files: Mapping[str, bytes], plan: _Plan) -> list[Path]:
+    """Write ``files`` below OUT, but for label maps that a person changed there; returns where all of them lie."""
+    changed = changed_since(plan.out, files, plan.written)
+    if plan.overwrite:
+        set_aside(plan.out, changed)
+        changed = set()
+    fresh = {name: content for name, content in files.items() if name not in changed}
+    write_files(plan.out, fresh)
+    plan.kept.extend(sorted(changed))
+    plan.written.update({name: digest(content) for name, content in fresh.items()})
+    return [plan.out / name for name in files]
 
 
 def _name_of(place: str, item: LabelMapFile) -> str:

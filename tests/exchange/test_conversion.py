@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -9,9 +10,10 @@ from typer.testing import CliRunner
 
 from bratsseg.cli.convert import convert
 from bratsseg.errors import DialectError, UsageError
-from bratsseg.exchange import convert_folder
+from bratsseg.exchange import add_bids, convert_folder
 from bratsseg.study.dialect import DIALECTS, get_dialect
 from tests.exchange.made import affine, label_map, write_nifti, write_result
+from tests.flows.conftest import bratsseg
 
 REGIONS = label_map().regions
 VALUES = {name: dialect.encode(REGIONS) for name, dialect in DIALECTS.items()}
@@ -176,3 +178,28 @@ def test_the_verb_converts_reports_and_exits_as_promised(tmp_path):
     assert run(*asked, "dicom")[0] == 2
     assert run(tmp_path / "in", tmp_path / "out", "--to", "brats2023")[0] == 2
     assert run(tmp_path / "in", tmp_path / "out", "--from", "brats2021", "--to", "nonsense")[0] == 2
+
+
+def test_what_a_person_changed_in_out_is_kept(tmp_path):
+    out, path = tmp_path / "out", tmp_path / "out" / "P1_seg.nii.gz"
+    write_nifti(tmp_path / "in" / "P1_seg.nii.gz", label_map().regions[0])
+    convert = ("convert", tmp_path / "in", out, "--from", "msd", "--to")
+    assert "kept" not in bratsseg(*convert, "brats2023").out
+    assert "kept" not in bratsseg(*convert, "brats2021").out, "nobody changed it"
+    write_nifti(path, label_map().regions[1] * 2)
+    drawn = path.read_bytes()
+    assert bratsseg(*convert, "brats2023").out.count("kept") == 1
+    assert path.read_bytes() == drawn
+    bratsseg(*convert, "brats2023", "--overwrite")
+    assert path.read_bytes() != drawn
+    assert [aside.read_bytes() for aside in out.glob("edited-*/P1_seg.nii.gz")] == [drawn]
+
+
+def test_a_drawing_in_the_bids_data_set_is_kept(tmp_path):
+    write_result(tmp_path, "P1")
+    add_bids(tmp_path)
+    (image,) = (tmp_path / "bids").rglob("*_dseg.nii.gz")
+    write_nifti(image, label_map().regions[1] * 2)
+    drawn = image.read_bytes()
+    assert [Path(name).name for name in add_bids(tmp_path).kept] == [image.name]
+    assert image.read_bytes() == drawn
