@@ -69,7 +69,7 @@ def _without_visits(tokens: Sequence[Token]) -> list[Token]:
             del left[:2]
         else:
             kept.append(left.pop(0))
-    return [token for token in kept if token.sense is not Sense.EVENT]
+    return [token for token in kept if token.sense is not Sense.EVENT and token.text != "colon"]
 
 
 def _of_something_else(first: Token, second: Token) -> bool:
@@ -151,10 +151,11 @@ def _left_over(items: Sequence[_Item]) -> set[str]:
 
 
 def _is_doubtful(item: Token, items: Sequence[_Item], at: int) -> bool:
-    """True for the sign of T1±, and for T1 iv, which may mean with or before it."""
+    """True for the sign of T1±, for T1plus, and for T1 iv, which may mean with or before it."""
     if item.text == "plusminus":
         return _t1_beside(items, at)
-    return item.sense is Sense.WEAK_AGENT and at > 0 and _is_t1(items[at - 1])
+    plus = item.text == "plus" and at + 1 == len(items)
+    return (plus or item.sense is Sense.WEAK_AGENT) and at > 0 and _is_t1(items[at - 1])
 
 
 def _joins(item: _Item) -> bool:

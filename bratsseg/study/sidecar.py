@@ -14,7 +14,30 @@ from bratsseg.study.modality import Modality, NameReading, read_name
 
 _T1 = frozenset({Modality.T1N, Modality.T1C})
 _NOTHING = {"", "n/a", "na", "?", "unknown"}
-_DENIED = {"none", "no", "0", "false", "ohne", "kein", "keine", "sin", "sans", "senza", "sem", "without", "no contrast"}
+_DENIED = {
+    "none",
+    "no",
+    "n",
+    "nil",
+    "nein",
+    "non",
+    "nao",
+    "não",
+    "keins",
+    "0 ml",
+    "0ml",
+    "0",
+    "false",
+    "ohne",
+    "kein",
+    "keine",
+    "sin",
+    "sans",
+    "senza",
+    "sem",
+    "without",
+    "no contrast",
+}
 _DERIVED = {"SUBTRACT", "SUBTRACTION", "MIP", "MINIP", "ADC", "PROJECTION IMAGE"}
 # Seconds. Spin echo and gradient echo T1 lie below, T2 and FLAIR above; between them is proton density.
 _SHORT_ECHO, _LONG_ECHO, _LONG_INVERSION = 0.03, 0.06, 1.5

@@ -52,7 +52,7 @@ def test_any_agent_is_what_the_word_beside_it_says(senses: set[Sense], expected:
 
 
 @given(st.data(), st.sampled_from(["T2", "FLAIR", "T2 FLAIR", "ADC", "SWI"]))
-def test_words_about_contrast_never_turn_another_weighting_into_t1(data: st.DataObject, weighting: str) -> None:
+def test_words_about_contrast_leave_other_weightings_alone(data: st.DataObject, weighting: str) -> None:
     about = {*DENIES, *AFFIRMS, Sense.AGENT, Sense.NATIVE, Sense.ENHANCED}
     word = data.draw(st.sampled_from([word.text for word in table() if word.sense in about]))
     assert candidates(f"{weighting} {word}") == candidates(weighting)
