@@ -24,8 +24,7 @@ from strange_volumes import VOLUMES, volume_stranger
 from bratsseg.errors import CaseError
 from bratsseg.study.brain import find_brain
 from bratsseg.study.checks import inspect
-from bratsseg.study.likeness import bounds_for, figures_of
-from bratsseg.study.likeness.bounds import breaches
+from bratsseg.study.likeness import figures_of, judge
 from bratsseg.study.likeness.figures import Figures
 from bratsseg.study.volume import Study
 
@@ -64,7 +63,7 @@ def judged(studies: Iterable[Study]) -> Iterator[Told]:
             yield study.case_id, (error.code,), None
             continue
         figures = figures_of(study, brain)
-        yield study.case_id, breaches(figures, bounds_for(study, figures)), figures
+        yield study.case_id, judge(study, figures), figures
 
 
 def tell_heads(title: str, studies: Iterable[Study], every_figure: bool) -> None:

@@ -1,6 +1,7 @@
 """What synthetic heads were measured to be, with room to spare, and the words for what is not so.
 
-The comment of each bound has what 60 to 500 synthetic heads had (``scripts/expectation.py``), lowest to highest.
+The comment of each bound has what 60 to 500 synthetic heads had (``scripts/expectation.py``), lowest to highest, in
+the unit of the bound or in per cent.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ VOLUME = (
     Bound("shortest", "its shortest side is", 20, 200, _MM, whole=True),  # 68 to 162
     Bound("ml", "its volume is", 60, 3200, _ML, whole=True),  # 512 to 2,670
     Bound("filling", "the share of its box that it fills is", 0.15, 0.9, _SHARE, whole=True),  # 38 to 72
-    Bound("solid", "the share of its convex outline that it fills is", 0.6, unit=_SHARE, whole=True),  # 87 to 97
+    Bound("solid", "it fills a share of its convex outline of", 0.6, unit=_SHARE, whole=True),  # 87 to 97
     Bound("long", "its length over its width is", high=3, whole=True),  # 1.0 to 2.2
     Bound("mirror", "the likeness of its two halves is", high=0.93, unit=_SHARE, whole=True),  # 9 to 80
     Bound("smooth", "the likeness of neighbouring pixels is", 0.25, unit=_SHARE, each=True),  # 55 to 97
@@ -87,12 +88,8 @@ _FRAME = (
     Bound("sides", "its longer over its shorter side is", high=3, whole=True),  # 1.0 to 1.9
     Bound("calm", "the share of its surroundings that is plain air is", 0.45, unit=_SHARE, whole=True),  # 55 to 100
     Bound("main", "the share of its brightness in one object is", 0.15, unit=_SHARE, whole=True),  # 27 to 100
-    Bound(
-        "touching", "the share of the frame that its object touches is", high=0.7, unit=_SHARE, whole=True
-    ),  # 0 to 52
-    Bound(
-        "solid", "the share of its convex outline that its object fills is", 0.4, unit=_SHARE, whole=True
-    ),  # 35 to 99
+    Bound("touching", "its object touches a share of the frame of", high=0.7, unit=_SHARE, whole=True),  # 0 to 52
+    Bound("solid", "its object fills a share of its convex outline of", 0.3, unit=_SHARE, whole=True),  # 35 to 99
     Bound("long", "the length over the width of its object is", high=6, whole=True),  # 1.0 to 3.8
 )
 
@@ -102,9 +99,6 @@ FEW_PIXELS = _FRAME
 PICTURE = (
     *_FRAME,
     Bound("main", "the share of its brightness in one object is", 0.4, unit=_SHARE, whole=True),  # 70 to 100
-    Bound(
-        "solid", "the share of its convex outline that its object fills is", 0.6, unit=_SHARE, whole=True
-    ),  # 77 to 99
     Bound("long", "the length over the width of its object is", high=3.5, whole=True),  # 1.0 to 2.3
     Bound("smooth", "the likeness of neighbouring pixels is", 0.3, unit=_SHARE),  # 59 to 99
     Bound("grain", "the share of its fine contrast that is no noise is", 0.13, unit=_SHARE),  # 22 to 98
