@@ -213,8 +213,8 @@ def _named(owner: str, names: Sequence[Modality | str]) -> tuple[Modality, ...]:
     known = tuple(modality for modality in found if modality is not None)
     if len(set(known)) < len(found):
         raise UsageError(
-            f"{owner}: modalities must be some of {', '.join(Modality)}, or names for them such as t1ce, each once; were "
-            f"{', '.join(map(str, names))}"
+            f"{owner}: modalities must be some of {', '.join(Modality)}, or names for them such as t1ce, each once, "
+            f"were {', '.join(map(str, names))}"
         )
     return known
 
