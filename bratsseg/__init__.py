@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bratsseg.study.regions import Region
     from bratsseg.study.volume import Study, Volume
     from bratsseg.tensors.monai import PrepareStudyd, StudyReader, ToRegionsd
+    from bratsseg.tensors.transforms import Preparation
 
 _HOMES = {
     "Case": "bratsseg.study.case",
@@ -37,6 +38,7 @@ _HOMES = {
     "LabelMap": "bratsseg.study.labelmap",
     "Modality": "bratsseg.study.modality",
     "PrepareStudyd": "bratsseg.tensors.monai",
+    "Preparation": "bratsseg.tensors.transforms",
     "Region": "bratsseg.study.regions",
     "Segmentation": "bratsseg.inference.segmenter",
     "Segmenter": "bratsseg.inference.segmenter",
@@ -54,6 +56,7 @@ __all__ = [
     "Grid",
     "LabelMap",
     "Modality",
+    "Preparation",
     "PrepareStudyd",
     "Region",
     "Segmentation",

@@ -45,7 +45,7 @@ def parse_config(kind: type[ConfigT], values: dict[str, Any], owner: str) -> Con
         return kind.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']) or '(whole)'}: {item['msg']}, was {_shown(item['input'])}"
+            f"{_as_typed(item['loc'], values) or '(whole)'}: {item['msg']}, was {_shown(item['input'])}"
             for item in error.errors()
         )
         raise ConfigError(f"{owner}: {problems}") from error
@@ -71,6 +71,21 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         place[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
+
+
+def _as_typed(loc: Sequence[str | int], values: object) -> str:
+    """The key as the user typed it: pydantic adds which member of a union it tried."""
+    typed, place = [], values
+    for part in loc:
+        if isinstance(place, dict):
+            if part not in place and part in place.values():  # the union's word for the kind
+                continue
+            typed.append(str(part))
+            place = place.get(part)
+        elif isinstance(part, int) and isinstance(place, list | tuple) and part < len(place):
+            typed.append(str(part))
+            place = place[part]
+    return ".".join(typed)
 
 
 def _shown(value: object) -> str:

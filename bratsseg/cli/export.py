@@ -30,3 +30,4 @@ def export(
     typer.echo(f"{kind}: {out}")
     for file in files:
         typer.echo(f"  {file.relative_to(out).as_posix()}")
+    typer.echo("to run it: pip install bratsseg pytorch-ignite fire, then as docs/README.md says")

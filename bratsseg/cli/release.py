@@ -18,7 +18,7 @@ def release(
         str, typer.Option(metavar="SPDX", help="Licence of the weights.")
     ] = "unknown: ask the owner of the data",
 ) -> None:
-    """Make a model of the best weights of a RUN; of several folds, one whose probabilities are averaged.
+    """Make a model of the best weights of a RUN; of several folds, one whose logits are averaged.
 
     Then: bratsseg segment IN OUT --model models/NAME. A folder that holds something else is never written over.
     """

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 Norm = Literal["batch", "instance", "none"]
 """What follows a convolution; instance norm needs more than one voxel per channel in training."""
+NormOver = Literal["sample", "batch", "nothing"]
+"""What a network's norms take their statistics over in training: two values at least must be there."""
 Upsampling = Literal["nearest", "linear", "transposed"]
 """How space is doubled."""
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from bratsseg.config import Config
 from bratsseg.errors import ModelError
+from bratsseg.network.blocks import NormOver
 
 _GROUPS = 8
 
@@ -57,6 +58,11 @@ class SegResNetConfig(Config):
         """Whether one pass over a whole box gives what windows of the training size give."""
         return self.norm == "batch"
 
+    @property
+    def norm_over(self) -> NormOver:
+        """What the statistics of a norm are taken over in training; a group norm has the voxels of several channels."""
+        return "batch" if self.norm == "batch" else "nothing"
+
 
 class SwinUNETRConfig(Config):
     """SwinUNETR (Hatamizadeh et al., arXiv 2201.01266); its windows in training need sides of 64 or more."""
@@ -89,6 +95,11 @@ class SwinUNETRConfig(Config):
     def one_pass(self) -> bool:
         """Instance and layer norm, and attention in shifted windows: passes over windows of the training size only."""
         return False
+
+    @property
+    def norm_over(self) -> NormOver:
+        """What the statistics of a norm are taken over in training."""
+        return "sample"
 
 
 def build_segresnet(config: SegResNetConfig) -> nn.Module:

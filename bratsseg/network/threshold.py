@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from bratsseg.config import Config
+from bratsseg.network.blocks import NormOver
 
 
 class ThresholdConfig(Config):
@@ -42,6 +43,11 @@ class ThresholdConfig(Config):
     def one_pass(self) -> bool:
         """Every voxel stands alone."""
         return True
+
+    @property
+    def norm_over(self) -> NormOver:
+        """What the statistics of a norm are taken over in training."""
+        return "nothing"
 
 
 class Threshold(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bratsseg.config import Config
-from bratsseg.network.blocks import Block, Norm, Upsample, Upsampling, convolution, he_initialise
+from bratsseg.network.blocks import Block, Norm, NormOver, Upsample, Upsampling, convolution, he_initialise
 
 
 class UNetConfig(Config):
@@ -53,6 +53,11 @@ class UNetConfig(Config):
     def one_pass(self) -> bool:
         """Whether one pass over a whole box gives what windows of the training size give."""
         return self.norm != "instance"
+
+    @property
+    def norm_over(self) -> NormOver:
+        """What the statistics of a norm are taken over in training."""
+        return "sample" if self.norm == "instance" else "batch" if self.norm == "batch" else "nothing"
 
 
 class UNet(nn.Module):

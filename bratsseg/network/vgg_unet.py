@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from bratsseg.config import Config
 from bratsseg.errors import ModelError
-from bratsseg.network.blocks import Block, Upsample, Upsampling
+from bratsseg.network.blocks import Block, NormOver, Upsample, Upsampling
 
 VGG16_STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Widths of VGG16's thirteen convolutions; a 2-wide maximum follows each stage."""
@@ -65,6 +65,11 @@ class VGGUNetConfig(Config):
     def one_pass(self) -> bool:
         """Batch norm or none at all: one pass over a whole picture is what windows give."""
         return True
+
+    @property
+    def norm_over(self) -> NormOver:
+        """What the statistics of a norm are taken over at the coarsest level, which is the encoder's."""
+        return "batch" if self.batch_norm else "nothing"
 
 
 class VGGUNet(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from markupsafe import Markup
@@ -13,7 +14,9 @@ from bratsseg.study.regions import Region
 _BINS = 12
 _WIDTH, _HEIGHT = 320, 150
 _GREY = "#8c959f"
-_LEFT, _RIGHT, _TOP, _LOW = 34, 12, 10, 24
+_RIGHT, _TOP, _LOW = 12, 10, 24
+_LEAST_LEFT, FONT = 34, 11
+_DIGIT = 0.64  # width of a digit of DejaVu Sans, the widest of the usual fonts, for a height of 1
 _MARKS = {Region.WT: "", Region.TC: "6 3", Region.ET: "2 3"}  # told apart without colour too
 
 
@@ -24,13 +27,14 @@ def histogram(numbers: Sequence[float], region: Region | None = None, unit: str 
     """
     low, top = -_round_up(-min(numbers)) if min(numbers) < 0 else 0.0, _round_up(max(numbers))
     counts, edges = np.histogram(numbers, bins=_BINS, range=(low, top))
-    wide, high = (_WIDTH - _LEFT - _RIGHT) / _BINS, _HEIGHT - _TOP - _LOW
+    left = left_margin(f"{counts.max():g}")
+    wide, high = (_WIDTH - left - _RIGHT) / _BINS, _HEIGHT - _TOP - _LOW
     bars = Markup("").join(
         Markup(
             '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}" stroke="#57606a" stroke-width=".5">'
             "<title>{} of {:g} to {:g} {}</title></rect>"
         ).format(
-            _LEFT + number * wide,
+            left + number * wide,
             _TOP + high * (1 - count / counts.max()),
             wide - 1.5,
             high * count / counts.max(),
@@ -44,7 +48,7 @@ def histogram(numbers: Sequence[float], region: Region | None = None, unit: str 
         if count
     )
     label = f"Histogram of {len(numbers)} numbers from {low:g} to {top:g} {unit}"
-    return _svg(label, _frame(float(counts.max()), f"{low:g}", f"{top:g} {unit}"), bars)
+    return _svg(label, _frame(left, float(counts.max()), f"{low:g}", f"{top:g} {unit}"), bars)
 
 
 def curves(places: Sequence[float], volumes: dict[Region, list[float | None]], first: str, last: str) -> Markup:
@@ -52,12 +56,13 @@ def curves(places: Sequence[float], volumes: dict[Region, list[float | None]], f
     known = [volume for line in volumes.values() for volume in line if volume is not None]
     top = _round_up(max(known, default=0.0))
     start, span = places[0], places[-1] - places[0]
-    x = [_LEFT + (_WIDTH - _LEFT - _RIGHT) * (place - start) / span for place in places]
+    left = left_margin(f"{top:g}")
+    x = [left + (_WIDTH - left - _RIGHT) * (place - start) / span for place in places]
     lines = Markup("")
     for region, line in volumes.items():
         points = [(at, _y(volume, top)) for at, volume in zip(x, line, strict=True) if volume is not None]
         lines += _curve(points, region)
-    return _svg(f"Volumes over {len(places)} scans, 0 to {top:g} mL", _frame(top, first, last), lines)
+    return _svg(f"Volumes over {len(places)} scans, 0 to {top:g} mL", _frame(left, top, first, last), lines)
 
 
 def _curve(points: list[tuple[float, float]], region: Region) -> Markup:
@@ -74,23 +79,30 @@ def _y(volume: float, top: float) -> float:
     return _TOP + (_HEIGHT - _TOP - _LOW) * (1 - volume / top)
 
 
-def _frame(top: float, first: str, last: str) -> Markup:
+def left_margin(*labels: str) -> int:
+    """How far right a chart begins, so that these labels of its left axis have room."""
+    return max(_LEAST_LEFT, 8 + ceil(_DIGIT * FONT * max(len(label) for label in labels)))
+
+
+def _frame(left: int, top: float, first: str, last: str) -> Markup:
     text = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>')
     low = _HEIGHT - _LOW
     axes = Markup('<path d="M{0} {1}V{2}H{3}" fill="none" stroke="#57606a"/>').format(
-        _LEFT - 2, _TOP, low, _WIDTH - _RIGHT
+        left - 2, _TOP, low, _WIDTH - _RIGHT
     )
     return (
         axes
-        + text.format(_LEFT - 5, _TOP + 8, "end", f"{top:g}")
-        + text.format(_LEFT - 5, low, "end", "0")
-        + text.format(_LEFT, low + 16, "start", first)
+        + text.format(left - 5, _TOP + 8, "end", f"{top:g}")
+        + text.format(left - 5, low, "end", "0")
+        + text.format(left, low + 16, "start", first)
         + text.format(_WIDTH - _RIGHT, low + 16, "end", last)
     )
 
 
 def _svg(label: str, *parts: Markup) -> Markup:
-    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(_WIDTH, _HEIGHT, label)
+    head = Markup('<svg viewBox="0 0 {} {}" font-size="{}" role="img" aria-label="{}">').format(
+        _WIDTH, _HEIGHT, FONT, label
+    )
     return head + Markup("").join(parts) + Markup("</svg>")
 
 

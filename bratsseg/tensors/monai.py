@@ -62,7 +62,7 @@ class StudyReader(ImageReader):  # type: ignore[misc]
         policy: GeometryPolicy | None = None,
     ) -> None:
         super().__init__()
-        self.modalities = None if modalities is None else tuple(Modality(modality) for modality in modalities)
+        self.modalities = None if modalities is None else _named("StudyReader", modalities)
         self.missing = missing
         self.policy = policy or GeometryPolicy()
 
@@ -150,7 +150,7 @@ class PrepareStudyd(MapTransform, InvertibleTransform):  # type: ignore[misc]
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.preparation = preparation or Preparation()
-        self.modalities = None if modalities is None else tuple(Modality(modality) for modality in modalities)
+        self.modalities = None if modalities is None else _named("PrepareStudyd", modalities)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """``data`` with its keys in the model frame."""
@@ -207,11 +207,26 @@ def model_to_source(placement: Placement) -> NDArray[np.float64]:
     return matrix
 
 
+def _named(owner: str, names: Sequence[Modality | str]) -> tuple[Modality, ...]:
+    """Modalities by any name that files may have (``t1ce``, ``T1Gd``, ``t2f``), each once; ``UsageError``."""
+    found = [name if isinstance(name, Modality) else modality_of(str(name)) for name in names]
+    known = tuple(modality for modality in found if modality is not None)
+    if len(set(known)) < len(found):
+        raise UsageError(
+            f"{owner}: modalities must be some of {', '.join(Modality)}, or names for them such as t1ce, each once, "
+            f"were {', '.join(map(str, names))}"
+        )
+    return known
+
+
 def _case(item: Item) -> Case:
     if isinstance(item, Case):
         return item
     if isinstance(item, Mapping):
-        return Case("by hand", {Modality(name): VolumeSource(Path(path)) for name, path in item.items()})
+        names = _named("a study of {modality: file}", list(item))
+        return Case(
+            "by hand", {name: VolumeSource(Path(path)) for name, path in zip(names, item.values(), strict=True)}
+        )
     if isinstance(item, str | Path):
         return _only_case(Path(item)) if Path(item).is_dir() else _case_of_files([Path(item)])
     if len(item) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -135,7 +136,7 @@ class Experiment(Config):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         refuse_ignored(self)
-        for check in (self._preparation, self._dimensions, self._channels, self._sides, self._monitor):
+        for check in (self._preparation, self._dimensions, self._channels, self._sides, self._coarsest, self._monitor):
             check()
         return self
 
@@ -155,6 +156,17 @@ class Experiment(Config):
         for size in windows.sizes if windows.kind == "slabs" else (windows.size,):
             if any(side % multiple for side in size):
                 raise ValueError(f"windows.size must be multiples of {multiple} for this network, was {size}")
+
+    def _coarsest(self) -> None:
+        """Norms take statistics over the voxels of a level: of one voxel there are none to take."""
+        over, windows, multiple = self.network.norm_over, self.windows, self.network.multiple
+        for size in windows.sizes if windows.kind == "slabs" else (windows.size,):
+            voxels = prod(side // multiple for side in size) * (self.trainer.batch_size if over == "batch" else 1)
+            if over != "nothing" and voxels < 2:
+                raise ValueError(
+                    f"windows.size must be more than {multiple} along some axis for this network, was {size}: its "
+                    "coarsest level would be one voxel, which has no deviation to be divided by"
+                )
 
     def _preparation(self) -> None:
         if self.preparation.normalisation == "imagenet" and len(self.data.modalities) != 3:

@@ -67,7 +67,7 @@ def release(
 ) -> ReleasedModel:
     """Write the released model ``name`` into the new folder ``out`` from the best checkpoint of each of ``runs``.
 
-    Several runs are the folds of one experiment, whose probabilities inference averages. The folder appears whole or
+    Several runs are the folds of one experiment, whose logits inference averages. The folder appears whole or
     not at all; one that is there already stays as it is, and is refused unless it holds this very model.
     ``ModelError`` when a run has no checkpoint, the runs do not belong together, or weights do not fit float16.
     """

@@ -84,6 +84,7 @@ def _finished(experiment: Experiment, run: Path, checkpoint: dict[str, Any]) -> 
 def _trainer(experiment: Experiment, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
     config = experiment.trainer
     devices, nodes = _processes(config)
+    _require_devices(config, devices)
     return pl.Trainer(
         accelerator=config.accelerator,
         devices=devices,
@@ -105,6 +106,15 @@ def _trainer(experiment: Experiment, run: Path, callbacks: list[pl.Callback]) ->
         benchmark=True,
         default_root_dir=run,
     )
+
+
+def _require_devices(config: TrainerConfig, devices: int) -> None:
+    """``ConfigError`` when the experiment asks for GPUs that are not here."""
+    here = torch.cuda.device_count() or int(torch.backends.mps.is_available())
+    if config.accelerator == "gpu" and not here:
+        raise ConfigError("trainer.accelerator: must be cpu or auto on a machine without a GPU, was gpu")
+    if config.accelerator != "cpu" and here and devices > here:
+        raise ConfigError(f"trainer.devices: must be at most the {here} GPU(s) of this machine, was {devices}")
 
 
 def _processes(config: TrainerConfig) -> tuple[int, int]:

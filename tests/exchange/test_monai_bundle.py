@@ -91,4 +91,7 @@ def test_the_verb_lists_what_it_wrote(tmp_path):
     result = CliRunner().invoke(app, ["flair-threshold", str(tmp_path / "b"), "--format", "monai-bundle"])
     assert result.exit_code == 0
     assert "configs/metadata.json" in result.output
+    assert "pip install bratsseg pytorch-ignite fire" in result.output
+    needed = json.loads((tmp_path / "b" / "configs" / "metadata.json").read_text())["required_packages_version"]
+    assert {"pytorch-ignite", "fire"} <= needed.keys()
     assert CliRunner().invoke(app, ["flair-threshold", str(tmp_path / "c"), "--format", "onnx"]).exit_code == 2

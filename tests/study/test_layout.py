@@ -424,3 +424,28 @@ def test_dcm2niix_names_with_series_numbers_at_the_end(tmp_path: Path) -> None:
     put(tmp_path / "Miller", *(f"{word}.nii.gz" for word in words))
     case = only(tmp_path)
     assert (case.id, set(case.sources)) == ("Miller", {Modality.FLAIR, Modality.T1N, Modality.T1C})
+
+
+@pytest.mark.parametrize("name", ["Miller (2)", "Smith [old]", "(A)", "x{1}"])
+def test_a_name_keeps_the_brackets_it_ends_with(tmp_path: Path, name: str) -> None:
+    put(tmp_path, f"{name}_flair.nii.gz", f"{name}_t1ce.nii.gz", "Other_flair.nii.gz", "Other_t1ce.nii.gz")
+    assert {case.id for case in find_cases(tmp_path)} == {name, "Other"}
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("P1/FLAIR/x.nii.gz", "P1/T2F/x.nii.gz", "P1/T1/x.nii.gz"), "FLAIR/x.nii.gz, T2F/x.nii.gz all claim"),
+        (
+            ("sub-1/anat/sub-1_FLAIR.nii", "sub-1/b/sub-1_FLAIR.nii"),
+            "anat/sub-1_FLAIR.nii, b/sub-1_FLAIR.nii all claim",
+        ),
+        (("P1/t1ce.nii.gz", "P1/t1c.nii.gz"), "t1c.nii.gz, t1ce.nii.gz all claim"),
+    ],
+)
+def test_files_that_claim_one_modality_are_told_with_their_folders(
+    tmp_path: Path, names: tuple[str, ...], told: str
+) -> None:
+    put(tmp_path, *names)
+    (case,) = find_cases(tmp_path)
+    assert case.problems[0].message.startswith(told)

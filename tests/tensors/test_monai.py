@@ -9,7 +9,7 @@ import torch
 from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch
 from monai.transforms import Compose, Invertd, LoadImage, LoadImaged
 
-from bratsseg.errors import GridMismatch, LabelError, ModalityAmbiguous, ModalityMissing, UsageError
+from bratsseg.errors import ContentError, GridMismatch, LabelError, ModalityAmbiguous, ModalityMissing, UsageError
 from bratsseg.study.brain import find_brain
 from bratsseg.study.dialect import DIALECTS, get_dialect
 from bratsseg.study.grid import Grid
@@ -196,3 +196,23 @@ def test_wrong_use_is_refused(scans):
         PrepareStudyd(("study", "label"))({**loaded, "label": moved})
     with pytest.raises(LabelError, match="must be"):
         ToRegionsd("label", "brats2023")({"label": torch.zeros((2, 4, 4, 4))})
+
+
+def test_modalities_are_named_as_files_name_them(tmp_path: Path) -> None:
+    write_case(tmp_path, "P1")
+    reader = StudyReader(["t1ce", "T2-FLAIR", Modality.T1N], missing="zeros")
+    assert reader.modalities == (Modality.T1C, Modality.FLAIR, Modality.T1N)
+    files = {"t1ce": tmp_path / "P1" / "P1-t1c.nii.gz", "flair": tmp_path / "P1" / "P1-t2f.nii.gz"}
+    assert set(StudyReader().read(files).volumes) == {Modality.T1C, Modality.FLAIR}
+    for wrong in (["t9"], ["t1ce", "t1c"], ["t1ce", ""]):
+        with pytest.raises(UsageError, match="such as t1ce, each once, were"):
+            StudyReader(wrong)
+
+
+def test_a_voxel_that_is_no_number_is_refused_by_the_reader(tmp_path: Path) -> None:
+    study = write_case(tmp_path, "P1")
+    voxels = study.volumes[Modality.FLAIR].voxels.astype(np.float32)
+    voxels[16, 19, 15] = np.nan
+    nib.Nifti1Image(voxels, AFFINE).to_filename(tmp_path / "P1" / "P1-t2f.nii.gz")
+    with pytest.raises(ContentError, match="case P1: FLAIR: every voxel must be a number"):
+        StudyReader().read(tmp_path / "P1")

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from bratsseg.config import read_config, write_config
 from bratsseg.errors import ConfigError
+from bratsseg.network import UNetConfig, build_network
 from bratsseg.training.experiment import Experiment
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "training"
@@ -93,3 +95,43 @@ def test_an_experiment_that_was_saved_is_read_again(overrides: tuple[str, ...], 
 def test_imagenet_needs_three_modalities() -> None:
     with pytest.raises(ConfigError, match=r"data.modalities must be three for preparation.normalisation imagenet"):
         read_config(Experiment, CONFIGS / "tiny.yaml", ["preparation.normalisation=imagenet"])
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("windows.sizes=3", r"tiny.yaml: windows\.sizes: Extra"),
+        ("network.depth=3", r"tiny.yaml: network\.depth: Extra"),
+        ("windows.size=[[32,32],[32,32],[32,x]]", r"; windows\.size\.2\.1: Input should be a valid integer"),
+        ("data.synthetic.volumes=0", r"tiny.yaml: data\.synthetic\.volumes: Input should be greater"),
+    ],
+)
+def test_a_key_is_named_as_it_was_typed(override: str, key: str) -> None:
+    with pytest.raises(ConfigError, match=key):
+        read_config(Experiment, CONFIGS / "tiny.yaml", [override])
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("side", [4, 8])
+def test_a_coarsest_level_of_one_voxel_is_refused_where_it_cannot_be_trained(
+    norm: str, batch_size: int, side: int
+) -> None:
+    windows = f"windows.size=[[4,{side}],[4,{side}],[4,{side}]]"
+    overrides = [windows, f"trainer.batch_size={batch_size}", f"network.norm={norm}", "network.widths=[4,4,4]"]
+    network = build_network(UNetConfig(in_channels=12, widths=(4, 4, 4), norm=norm)).train()
+    try:
+        network(torch.rand(batch_size, 12, 4, side))
+    except ValueError:
+        with pytest.raises(ConfigError, match=r"windows\.size must be more than 4 along some axis"):
+            read_config(Experiment, CONFIGS / "tiny.yaml", overrides)
+    else:
+        read_config(Experiment, CONFIGS / "tiny.yaml", overrides)
+
+
+def test_a_transformer_whose_coarsest_level_is_one_voxel_is_refused() -> None:
+    boxes = ["windows={kind: boxes, size: [32, 32, 32]}", "network={name: swin_unetr, in_channels: 4}"]
+    with pytest.raises(ConfigError, match="more than 32"):
+        read_config(Experiment, CONFIGS / "tiny.yaml", boxes)
+    boxes[0] = "windows={kind: boxes, size: [64, 32, 32]}"
+    assert read_config(Experiment, CONFIGS / "tiny.yaml", boxes).network.multiple == 32

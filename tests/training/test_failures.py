@@ -54,6 +54,12 @@ def test_data_of_no_use_is_refused_before_any_training(tmp_path: Path) -> None:
     train(read_config(Experiment, TINY, ["trainer.max_steps=1"]), tmp_path / "run")  # nothing of it stands in the way
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="trainer.accelerator: here is a GPU")
+def test_a_gpu_that_is_not_there_is_refused_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"trainer\.accelerator: must be cpu or auto .* was gpu"):
+        train(read_config(Experiment, TINY, ["trainer.accelerator=gpu"]), tmp_path)
+
+
 def test_without_any_source_of_cases_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="names none"):
         train(read_config(Experiment, TINY, ["data.synthetic=null"]), tmp_path)

@@ -2,9 +2,9 @@
 
 Source: MONAI's bundle specification (``mb_specification``) and the bundle ``brats_mri_segmentation`` of its model zoo.
 The network and the preparation are bratsseg's, so bratsseg must be installed where the bundle is used; running it also
-needs ``pytorch-ignite``, as every bundle with an evaluator does. Three things differ from ``bratsseg segment``: a
-region whose modality is missing is not left out, probabilities just outside the brain are not set to 0, and a bundle
-computes in float32 where ``segment`` may compute in bfloat16.
+needs ``pytorch-ignite``, as every bundle with an evaluator does, and ``fire`` for MONAI's command line. Three things
+differ from ``bratsseg segment``: a region whose modality is missing is not left out, probabilities just outside the
+brain are not set to 0, and a bundle computes in float32 where ``segment`` may compute in bfloat16.
 """
 
 from __future__ import annotations

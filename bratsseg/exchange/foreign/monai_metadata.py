@@ -12,6 +12,7 @@ from bratsseg.version import __version__
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 IGNITE = "0.5.2"
+FIRE = "0.7.0"
 
 
 def metadata(model: ReleasedModel) -> dict[str, Any]:
@@ -27,7 +28,12 @@ def metadata(model: ReleasedModel) -> dict[str, Any]:
         "monai_version": version("monai"),
         "pytorch_version": version("torch").partition("+")[0],
         "numpy_version": version("numpy"),
-        "required_packages_version": {"bratsseg": __version__, "nibabel": version("nibabel"), "pytorch-ignite": IGNITE},
+        "required_packages_version": {
+            "bratsseg": __version__,
+            "nibabel": version("nibabel"),
+            "pytorch-ignite": IGNITE,
+            "fire": FIRE,
+        },
         "supported_apps": {},
         "task": "Segmentation of brain tumours in multi-modal MRI",
         "description": model.summary,

@@ -116,7 +116,7 @@ def _from_patterns(listing: Listing, patterns: Patterns, layout: Path) -> list[D
                     matched[match["case"]][role].append(listing.root / name)
     _without_masks(matched)
     return [
-        _matched_draft(name, roles, patterns)
+        _matched_draft(name, roles, patterns, listing)
         for name, roles in matched.items()
         if any(role in COLUMNS or role == "volumes" for role in roles)
     ]
@@ -133,9 +133,9 @@ def _without_masks(matched: Mapping[str, dict[str, list[Path]]]) -> None:
                     del roles[role]
 
 
-def _matched_draft(name: str, roles: Mapping[str, list[Path]], patterns: Patterns) -> Draft:
+def _matched_draft(name: str, roles: Mapping[str, list[Path]], patterns: Patterns, listing: Listing) -> Draft:
     problems = [
-        Problem(ModalityAmbiguous, f"{', '.join(file.name for file in files)} all match the pattern of {role}")
+        Problem(ModalityAmbiguous, f"{', '.join(map(listing.below_root, files))} all match the pattern of {role}")
         for role, files in roles.items()
         if len(files) > 1
     ]

@@ -91,7 +91,7 @@ def key_of(stem: str, silent: Collection[str] = ()) -> str:
     while before and (_TRAILING.search(before) or _only_of(_WORD.findall(before)[-1:], contrast)):
         before = _LAST.sub("", before)
     if before:
-        return before
+        return _with_brackets(stem, 0, len(before))
     after = ""
     for start, _ in reversed(parts):
         if says_something(stem[start:]):
@@ -99,7 +99,16 @@ def key_of(stem: str, silent: Collection[str] = ()) -> str:
         after = stem[start:]
     while after and (_LEADING.search(after) or _only_of(_WORD.findall(after)[:1], contrast)):
         after = _FIRST.sub("", after)
-    return after
+    return _with_brackets(stem, len(stem) - len(after), len(stem)) if after else after
+
+
+def _with_brackets(stem: str, start: int, end: int) -> str:
+    """A part of a stem with the brackets around its ends: the key of ``Miller (2)_t1`` is not ``Miller (2``."""
+    while stem[end : end + 1] in (")", "]", "}"):
+        end += 1
+    while start and stem[start - 1] in "([{":
+        start -= 1
+    return stem[start:end]
 
 
 def _only_of(runs: Sequence[str], contrast: set[str]) -> bool:
