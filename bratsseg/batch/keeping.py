@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from bratsseg.batch.outputs import beside
 from bratsseg.batch.resume import EarlierResult
@@ -11,7 +12,7 @@ from bratsseg.exchange.formats import Files, export_case, made_by
 from bratsseg.report.run import report_case
 from bratsseg.results.filenames import LABELS, SLICER
 from bratsseg.results.reading import read_label_map
-from bratsseg.results.record import CaseRecord
+from bratsseg.results.record import CaseRecord, hash_or_none, read_record, record_path
 from bratsseg.study.brain import Brain
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.volume import Study
@@ -27,7 +28,7 @@ def added_files(
 ) -> tuple[CaseRecord, Files]:
     """What ``found`` lacks, made from its label map as it is now, and ``record`` with the hashes of what was added.
 
-    ``study`` is needed for a report. Raises ``CaseError`` where the label map cannot be read or shown.
+    Without ``study`` a report shows outlines alone. Raises ``CaseError`` where the label map cannot be read.
     """
     label_map, volume = read_label_map(found.label_map, record.dialect)
     wanted = beside(found.lacking)
@@ -39,12 +40,35 @@ def added_files(
     record = record.model_copy(
         update={
             "outputs": record.outputs | digests(files),
-            "options": record.options | {"formats": formats, "report": record.options.get("report") or bool(study)},
+            "options": record.options | {"formats": formats},
         }
     )
-    if "report" in found.lacking and study is not None:
-        files |= report_case(study, label_map, record, brain).files
+    if "report" in found.lacking:
+        notes = ("the scans are not shown: they are not those that were segmented",) if study is None else ()
+        files |= report_case(study, label_map, record, brain, notes).files
     return record, files
+
+
+def with_what_stays(record: CaseRecord, out: Path) -> tuple[CaseRecord, bool]:
+    """A new ``record`` with the files of an earlier result that are as true of this one, and whether there is such one.
+
+    There is where model, scans and label map are the same, so that only more was asked for.
+    """
+    before = read_record(record_path(out, record.case))
+    if before is None or before.status != "done" or before.edited or record.masks:
+        return record, False
+    same = before.model == record.model and _scans(before) == _scans(record) and before.dialect == record.dialect
+    if not same or before.outputs.get(record.label_file) != record.outputs[record.label_file]:
+        return record, False
+    folder = record_path(out, record.case).parent
+    stay = {name: digest for name, digest in before.outputs.items() if hash_or_none(folder / name) == digest}
+    formats = sorted({*record.options["formats"], *beside(before.options.get("formats", ()))})
+    known = {"outputs": stay | record.outputs, "options": record.options | {"formats": formats}}
+    return record.model_copy(update=known), True
+
+
+def _scans(record: CaseRecord) -> dict[str, tuple[str | None, int | None]]:
+    return {key: (source.sha256, source.channel) for key, source in record.inputs.items()}
 
 
 def files_kept(found: EarlierResult) -> str:

@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bratsseg.batch.inputs import describe_inputs
-from bratsseg.batch.keeping import added_files, digests, files_kept
+from bratsseg.batch.inputs import describe_inputs, same_inputs
+from bratsseg.batch.keeping import added_files, digests, files_kept, with_what_stays
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.outputs import masks_of, result_files
@@ -141,10 +141,10 @@ class Steps:
         return work
 
     def _keep(self, work: Work, earlier: EarlierResult) -> Work:
-        """An earlier result stands; for a report its scans are read again, as far as they are still what they were."""
+        """An earlier result stands; for a report its scans are read again, if they are still what they were."""
         work.record, work.fresh = follow_edit(earlier.folder, earlier.record), False
-        if "report" in earlier.lacking:
-            with work.stage("read"), suppress(CaseError):
+        if "report" in earlier.lacking and same_inputs(earlier.record.inputs, work.case, self._names):
+            with work.stage("read"):
                 work.study = read_study(work.case, self._options.geometry)
         return work
 
@@ -182,13 +182,14 @@ class Steps:
             files = result_files(work.name, result, reference, self._model, self._options)
         masks = "" if reference.grid.physical else masks_of(work.name, reference, self._options)
         record = self._describe(work, "done", result, digests(files), masks)
+        record, more = (record, False) if self._options.overwrite else with_what_stays(record, self._out)
         if self._options.report:
             with work.stage("report"):
                 # The pages can be made again, so the record does not list them among the outputs.
                 report = report_case(work.prepared.study, result.label_map, record, work.prepared.brain)
                 files |= report.files
                 work.measures = report.measures
-        publish(record, files, self._staging)
+        (publish_more if more else publish)(record, files, self._staging)
         work.record = record
 
     def _add(self, work: Work, earlier: EarlierResult, record: CaseRecord) -> None:
@@ -200,8 +201,10 @@ class Steps:
             publish_more(record, files, self._staging)
         except CaseError as error:
             self._settle(work, "failed", error.code, error)
-            return
-        work.record = record
+        except Exception as error:  # one strange file must not stop a batch over night
+            self._settle(work, "failed", Code.FAILED, error)
+        else:
+            work.record = record
 
     def _describe(
         self,

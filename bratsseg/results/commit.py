@@ -63,7 +63,7 @@ def _carry_over(old: Path, fresh: Path, keep_outputs: bool) -> frozenset[str]:
     """Give ``fresh`` what stays of the result in ``old``, and its permissions; returns the names seen in ``old``."""
     made = {path.name for path in fresh.iterdir()}
     entries = sorted(old.iterdir())
-    by_hand = _by_hand(old, made) if not keep_outputs else ()
+    by_hand = _by_hand(old, made, keep_outputs)
     for entry in entries:
         if entry.name in by_hand:
             link_entry(entry, _aside(old, fresh) / entry.name)
@@ -73,10 +73,11 @@ def _carry_over(old: Path, fresh: Path, keep_outputs: bool) -> frozenset[str]:
     return frozenset(entry.name for entry in entries)
 
 
-def _by_hand(old: Path, made: Collection[str]) -> Collection[str]:
+def _by_hand(old: Path, made: Collection[str], keep_outputs: bool) -> Collection[str]:
     """Results in ``old`` that would go although nobody can make them again."""
     record = read_record(old / f"{old.name}.json")
-    return {name for name in changed_by_hand(old, record) if name in made or is_result_file(name, old.name)}
+    changed = changed_by_hand(old, record)
+    return {name for name in changed if name in made or (not keep_outputs and is_result_file(name, old.name))}
 
 
 def _aside(old: Path, fresh: Path) -> Path:

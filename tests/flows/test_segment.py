@@ -101,7 +101,7 @@ def test_the_record_and_the_table_say_how_far_to_trust_each_region(studies: Path
 
 def test_leaving_modalities_out_is_asked_for_and_noted(tmp_path: Path) -> None:
     write_case(tmp_path / "in", FIRST, modalities=(Modality.FLAIR, Modality.T1C, Modality.T2W))
-    words = ("segment", tmp_path / "in", tmp_path / "out", "--device", "cpu", "--quality")
+    words = ("segment", tmp_path / "in", tmp_path / "out", "--device", "cpu", "--force", "--quality")
     ended = bratsseg(*words, "drop", "--report")
     assert ended.code == 0, ended.err
     said = record(tmp_path / "out", FIRST)
@@ -180,6 +180,18 @@ def test_probabilities_come_and_stay(studies: Path, tmp_path: Path) -> None:
     assert not list(out.glob("*/*_prob_TC*"))
     before = written_at(out)
     segment(studies, out)  # more is there than is asked for
+    assert written_at(out) == before
+
+
+def test_probabilities_asked_for_later_leave_the_pages(studies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    segment(studies, out, "--report", "--formats", "slicer")
+    there = {path.name for path in (out / FIRST).iterdir()}
+    segment(studies, out, "--probabilities")
+    assert {path.name for path in (out / FIRST).iterdir()} == there | {f"{FIRST}_prob_WT.nii.gz"}
+    assert f"{FIRST}.seg.nrrd" in record(out, FIRST)["outputs"]
+    before = written_at(out)
+    segment(studies, out, "--report", "--formats", "slicer", "--probabilities")
     assert written_at(out) == before
 
 
