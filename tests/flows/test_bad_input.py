@@ -93,7 +93,7 @@ def _two_volumes(case: Path) -> None:
 def _skull(case: Path) -> None:
     noise = np.random.default_rng(0).normal(60, 20, (48, 56, 44)).astype(np.int16)
     for suffix in ("t2f", "t1c"):
-        save(case / f"{case.name}-{suffix}.nii.gz", _voxels() + noise, AFFINE)
+        save(case / f"{case.name}-{suffix}.nii.gz", _voxels() + noise + (suffix == "t1c"), AFFINE)
 
 
 SPOILT = [

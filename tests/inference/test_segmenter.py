@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bratsseg.errors import ModalityMissing, ModelError, UsageError
+from bratsseg.errors import ContentError, ModalityMissing, ModelError, UsageError
 from bratsseg.inference import Segmenter, released_models
 from bratsseg.inference.model import ModelFolder
 from bratsseg.inference.passes import SlabPass, WholePass, WindowPass, run_pass
@@ -208,3 +208,12 @@ def test_out_of_memory_falls_back_to_windows_and_says_so():
 
 def test_models_ship_inside_the_package():
     assert (SHIPPED / "flair-threshold" / "model.json").is_file()
+
+
+def test_a_voxel_that_is_no_number_is_refused_and_not_answered():
+    study = make_study()
+    voxels = study.volumes[Modality.FLAIR].voxels.astype(np.float32)
+    voxels[20, 20, 20] = np.nan
+    spoilt = Volume(voxels, study.reference.grid)
+    with pytest.raises(ContentError, match="FLAIR: every voxel must be a number"):
+        Segmenter.load("flair-threshold", "cpu").segment(Study("P1", study.volumes | {Modality.FLAIR: spoilt}))
