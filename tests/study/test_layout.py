@@ -231,7 +231,7 @@ def test_bids(tmp_path: Path) -> None:
     assert not first.problems
 
 
-def test_two_files_for_one_modality_are_named_and_the_case_refused(tmp_path: Path) -> None:
+def test_two_files_for_one_modality_refuse_the_case_by_name(tmp_path: Path) -> None:
     put(tmp_path / "pat", "flair.nii.gz", "T1_gd.nii.gz", "T1_post.nii.gz")
     case = only(tmp_path)
     (problem,) = case.problems
@@ -290,7 +290,7 @@ def test_our_own_results_are_neither_references_nor_scans(tmp_path: Path) -> Non
     assert [(case.id, case.reference, len(case.sources)) for case in cases] == [("pat1", None, 1), ("pat2", None, 1)]
 
 
-def test_somebody_elses_label_map_beside_a_json_stays_a_reference(tmp_path: Path) -> None:
+def test_a_foreign_label_map_beside_a_json_stays_a_reference(tmp_path: Path) -> None:
     put(tmp_path, "pat1/flair.nii.gz", "pat1/pat1_seg.nii.gz", "pat1/pat1.json")
     assert only(tmp_path).reference is not None
 
@@ -380,7 +380,7 @@ def test_the_search_is_quick_and_loads_no_torch(tmp_path: Path) -> None:
     assert shown.stdout.strip() == "set()"
 
 
-def test_a_patient_called_after_a_modality_may_have_other_scans_too(tmp_path: Path) -> None:
+def test_a_patient_named_as_a_modality_may_have_other_scans(tmp_path: Path) -> None:
     put(tmp_path / "a" / "T2-gliom-01", *(f"T2-gliom-01_{word}.nii.gz" for word in ("flair", "t1ce", "dwi", "adc")))
     case = only(tmp_path)
     assert (case.id, set(case.sources), case.problems) == ("T2-gliom-01", {Modality.FLAIR, Modality.T1C}, ())
@@ -443,9 +443,7 @@ def test_a_name_keeps_the_brackets_it_ends_with(tmp_path: Path, name: str) -> No
         (("P1/t1ce.nii.gz", "P1/t1c.nii.gz"), "t1c.nii.gz, t1ce.nii.gz all claim"),
     ],
 )
-def test_files_that_claim_one_modality_are_told_with_their_folders(
-    tmp_path: Path, names: tuple[str, ...], told: str
-) -> None:
+def test_files_of_one_modality_are_told_with_their_folders(tmp_path: Path, names: tuple[str, ...], told: str) -> None:
     put(tmp_path, *names)
     (case,) = find_cases(tmp_path)
     assert case.problems[0].message.startswith(told)
