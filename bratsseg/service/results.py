@@ -91,11 +91,11 @@ def result_files(settings: Settings, study: StudyRecord, result: Result) -> dict
     files |= {name: folder / f"{stem}{suffix}" for name, suffix in _REPORTS.items()}
     correction = latest_correction(result)
     if correction is not None:
-        folder = correction_folder(settings, correction)
+        corrected = correction_folder(settings, correction)
         files |= {
-            "corrected.nii.gz": folder / f"{stem}{LABELS}",
-            "corrected.seg.nrrd": folder / f"{stem}{SLICER[0]}",
-            **{f"corrected-{name}": folder / f"{stem}{suffix}" for name, suffix in _REPORTS.items()},
+            "corrected.nii.gz": corrected / f"{stem}{LABELS}",
+            "corrected.seg.nrrd": corrected / f"{stem}{SLICER[0]}",
+            **{f"corrected-{name}": corrected / f"{stem}{suffix}" for name, suffix in _REPORTS.items()},
         }
     return {name: path for name, path in files.items() if path.is_file()}
 

@@ -125,7 +125,7 @@ class Settings(Config):
         return self.data / "bratsseg.sqlite"
 
     def make_folders(self) -> None:
-        """Make the folder and the folders in it, closed to other users of the machine."""
+        """Make the folder and its subfolders, closed to other users of the machine."""
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self.uploads, self.studies, self.results, self.corrections, self.photos):
             folder.mkdir(exist_ok=True, mode=0o700)

@@ -42,7 +42,7 @@ def test_a_number_as_id_does_not_eat_measures(tmp_path: Path) -> None:
     assert "2.1 mm" in Names(tmp_path, "pepper").clean("case 1: grids lie 2.1 mm apart", case)
 
 
-def test_the_same_salt_gives_the_same_names_and_another_gives_others(tmp_path: Path) -> None:
+def test_the_same_salt_gives_the_same_names_another_others(tmp_path: Path) -> None:
     case = _case(tmp_path)
     assert Names(tmp_path, "a").case_id(case) == Names(tmp_path / "moved", "a").case_id(case)
     assert Names(tmp_path, "a").case_id(case) != Names(tmp_path, "b").case_id(case)

@@ -70,7 +70,7 @@ def test_wrong_use_ends_with_2_without_a_traceback(words: list[str]) -> None:
     assert "Traceback" not in ended.err
 
 
-def test_models_are_listed_with_hash_modalities_regions_and_licence() -> None:
+def test_models_are_listed_with_hash_modalities_and_licence() -> None:
     ended = bratsseg("models")
     assert ended.code == 0
     for word in ("flair-threshold", "sha256", "FLAIR", "WT", "Apache-2.0"):

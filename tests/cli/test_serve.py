@@ -10,12 +10,12 @@ import pytest
 from bratsseg.service.accounts.sessions import check_password
 from bratsseg.service.records import Store
 from bratsseg.service.settings import Settings
-from tests.flows.conftest import Ended, bratsseg
+from tests.flows.conftest import CommandEnd, bratsseg
 
 PASSWORD = "correct horse battery"
 
 
-def add_user(monkeypatch, *words: object, password: str = PASSWORD) -> Ended:
+def add_user(monkeypatch, *words: object, password: str = PASSWORD) -> CommandEnd:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))
     return bratsseg("serve", "add-user", *words, "--password-stdin")
 

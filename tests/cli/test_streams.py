@@ -56,7 +56,7 @@ def test_signs_that_a_stream_lacks_are_shown_by_number(folder: Path) -> None:
     assert "2 case(s): 1 fine, 1 with problems" in ended.stdout
 
 
-def test_what_could_not_be_told_is_an_error_and_a_reader_gone_is_none(folder: Path) -> None:
+def test_output_that_is_lost_is_an_error_a_reader_gone_is_not(folder: Path) -> None:
     full = shell(folder, "check in/Müller >/dev/full")
     assert (full.returncode, full.stderr) == (1, "bratsseg: stdout: not all could be told; No space left on device\n")
     gone = shell(folder, "check in/Müller | true")

@@ -41,7 +41,7 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_case_is_scored_by_a_fold_that_never_saw_its_patient(pictures: Path, tmp_path: Path) -> None:
+def test_every_case_is_scored_by_a_fold_new_to_its_patient(pictures: Path, tmp_path: Path) -> None:
     words = [
         "train-folds",
         str(LGG),

@@ -12,7 +12,7 @@ from bratsseg.evaluation.comparison import compare_evaluations
 from bratsseg.evaluation.lesion_rules import lesion_rules
 from bratsseg.report.evaluation_report import write_evaluation_report
 from bratsseg.report.run_report import write_run_report
-from tests.clients.test_report_pages import HOSTILE, WIDTHS, Opened, browser
+from tests.clients.test_report_pages import HOSTILE, WIDTHS, OpenPage, browser
 from tests.evaluation.test_folders import labels, save, save_ours
 from tests.report.test_run_report import a_run
 
@@ -45,7 +45,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_page_of_an_evaluation(browser: Any, pages: Path, width: int) -> None:
-    opened = Opened(browser, pages / "report.html", width)
+    opened = OpenPage(browser, pages / "report.html", width)
     opened.keep(f"evaluation-{width}")
     page = opened.page
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
@@ -64,7 +64,7 @@ def test_the_page_of_an_evaluation(browser: Any, pages: Path, width: int) -> Non
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_page_of_a_run(browser: Any, pages: Path, width: int) -> None:
-    opened = Opened(browser, pages / "run" / "report.html", width)
+    opened = OpenPage(browser, pages / "run" / "report.html", width)
     opened.keep(f"run-{width}")
     page = opened.page
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

@@ -36,7 +36,7 @@ def test_monai_finds_the_network_as_its_metadata_says(tmp_path):
     )
 
 
-def test_monai_runs_the_bundle_to_the_label_map_that_segment_writes(tmp_path):
+def test_monai_runs_the_bundle_to_the_label_map_of_segment(tmp_path):
     pytest.importorskip("ignite", reason="pytorch-ignite is not installed (pip install pytorch-ignite)")
     from monai.bundle import ConfigWorkflow
 

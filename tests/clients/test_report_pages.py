@@ -43,7 +43,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-class Opened:
+class OpenPage:
     """A page on which every word of the console and every request is kept; what is no file is blocked."""
 
     def __init__(self, browser: Any, path: Path, width: int) -> None:
@@ -92,7 +92,7 @@ class Opened:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("case", ["BraTS-GLI-00007-000", "anna", LONG, HOSTILE])
 def test_the_page_of_a_case(browser: Any, out: Path, case: str, width: int) -> None:
-    opened = Opened(browser, out / case / f"{case}_report.html", width)
+    opened = OpenPage(browser, out / case / f"{case}_report.html", width)
     opened.keep(f"case-{case[:4].strip('<')}-{width}")
     page = opened.page
     assert opened.cut_off() == []
@@ -113,7 +113,7 @@ def test_the_page_of_a_case(browser: Any, out: Path, case: str, width: int) -> N
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_index_of_a_cohort(browser: Any, out: Path, width: int) -> None:
-    opened = Opened(browser, out / "index.html", width)
+    opened = OpenPage(browser, out / "index.html", width)
     opened.keep(f"index-{width}")
     page = opened.page
     assert opened.cut_off() == []
@@ -146,7 +146,7 @@ def test_the_index_of_a_cohort(browser: Any, out: Path, width: int) -> None:
 
 
 def test_a_click_on_a_heading_sorts_and_sorts_back(browser: Any, out: Path) -> None:
-    opened = Opened(browser, out / "index.html", 1280)
+    opened = OpenPage(browser, out / "index.html", 1280)
     page = opened.page
     head = page.locator("#cases thead th").nth(2)
     names = page.locator("#cases tbody th")
@@ -167,7 +167,7 @@ def test_a_click_on_a_heading_sorts_and_sorts_back(browser: Any, out: Path) -> N
 
 @pytest.mark.parametrize("case", ["BraTS-GLI-00007-000", HOSTILE])
 def test_the_index_leads_to_each_case_and_shows_its_picture(browser: Any, out: Path, case: str) -> None:
-    opened = Opened(browser, out / "index.html", 1280)
+    opened = OpenPage(browser, out / "index.html", 1280)
     page = opened.page
     row = page.locator("#cases tbody tr", has=page.get_by_role("link", name=case, exact=True))
     row.scroll_into_view_if_needed()

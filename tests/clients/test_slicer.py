@@ -15,7 +15,7 @@ BRATS21 = get_dialect("brats2021")
 
 
 @pytest.mark.parametrize("matrix", [affine(), affine(flips=(1, 1, 1)), np.diag([-1.0, -1.0, 1.0, 1.0])])
-def test_slicer_reads_names_colours_values_terminology_and_geometry(tmp_path, matrix):
+def test_slicer_reads_names_colours_values_codes_and_geometry(tmp_path, matrix):
     write_export(label_map(matrix), scan(matrix), "P1", tmp_path, ["slicer"], dialect=BRATS21)
     read = slicerio.read_segmentation(str(tmp_path / "P1.seg.nrrd"))
     assert np.array_equal(read["voxels"], BRATS21.encode(label_map(matrix).regions))

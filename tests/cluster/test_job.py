@@ -11,7 +11,7 @@ from bratsseg.errors import UsageError
 TRAIN = ("train", "a.yaml", "--out", "runs/a")
 
 
-def test_a_training_is_told_how_many_machines_and_processes_it_has():
+def test_a_training_is_told_its_machines_and_processes():
     assert command_of(ClusterJob(nodes=2, gpus=4), TRAIN) == (*TRAIN, "trainer.nodes=2", "trainer.devices=4")
     assert command_of(ClusterJob(), TRAIN) == (*TRAIN, "trainer.nodes=1", "trainer.devices=1")
     assert command_of(ClusterJob(processes=3), (*TRAIN, "trainer.nodes=1")) == (
@@ -21,7 +21,7 @@ def test_a_training_is_told_how_many_machines_and_processes_it_has():
     )
 
 
-def test_numbers_that_contradict_the_job_are_refused_before_the_queue():
+def test_numbers_unlike_the_job_are_refused_before_the_queue():
     with pytest.raises(UsageError, match=r"trainer.devices must be the job's, 4, was 8"):
         command_of(ClusterJob(gpus=4), (*TRAIN, "trainer.devices=8"))
 

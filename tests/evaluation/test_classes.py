@@ -37,7 +37,7 @@ def test_counts_by_hand_and_what_finding_nothing_scores():
     assert (table + table).counts[0] == (4, 2, 0, 0)
 
 
-def test_one_region_gives_two_classes_and_other_regions_are_refused():
+def test_one_region_gives_two_classes_and_others_are_refused():
     mask = np.ones((2, 2, 2), dtype=bool)
     table = class_table({Region.WT: mask}, {Region.WT: mask})
     assert table.names == ("background", "WT")

@@ -79,7 +79,7 @@ def test_an_unusable_case_is_listed_first_and_stops_no_other(tmp_path):
     assert {frozenset(row) for row in table} == {frozenset(table[0])}
 
 
-def test_without_a_dialect_values_are_counted_and_no_region_is_named(tmp_path):
+def test_without_a_dialect_values_are_counted_not_regions(tmp_path):
     study(tmp_path, "P1")
     facts = described(tmp_path)
     told = summary(facts)["references"]

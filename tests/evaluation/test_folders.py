@@ -132,7 +132,7 @@ def test_gli_with_a_cavity_anywhere_is_2024_everywhere(ours, truth):
     assert all(values == (1.0, 1.0, 1.0) for values in dices(evaluation).values())
 
 
-def test_values_that_contradict_the_names_refuse_the_whole_folder(ours, truth):
+def test_values_that_contradict_the_names_refuse_the_folder(ours, truth):
     for number, enhancing in enumerate((3, 1)):  # converted to 2023 by somebody, who kept the names
         case = f"BraTS2021_0000{number}"
         save_ours(ours, case, labels())
@@ -182,7 +182,7 @@ def test_a_reference_without_a_grid_takes_that_of_the_prediction(ours, truth, af
     assert "does not say where it lies" in evaluation.warnings[0]
 
 
-def test_cases_that_cannot_be_compared_are_counted_and_not_averaged(ours, truth):
+def test_cases_without_a_comparison_are_counted_not_averaged(ours, truth):
     good, elsewhere, cut, damaged, strange = (f"BraTS2021_0000{number}" for number in range(5))
     for case in (good, elsewhere, cut, damaged, strange):
         save_ours(ours, case, labels())

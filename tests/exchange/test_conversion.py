@@ -123,7 +123,7 @@ def test_a_dialect_to_itself_keeps_every_value(tmp_path):
     assert conversion.warnings == ()
 
 
-def test_two_files_that_would_overwrite_each_other_are_both_refused(tmp_path):
+def test_two_files_that_would_be_written_to_one_are_refused(tmp_path):
     write_nifti(tmp_path / "in" / "a_seg.nii.gz", VALUES["msd"])
     write_nifti(tmp_path / "in" / "a_seg.nii", VALUES["msd"])
     write_nifti(tmp_path / "in" / "b_seg.nii.gz", VALUES["msd"])

@@ -33,7 +33,7 @@ def test_formats_are_asked_for_by_name():
             parse_formats(wrong)
 
 
-def test_a_case_is_written_in_every_format_and_only_inside_the_folder(tmp_path):
+def test_a_case_is_written_in_every_format_inside_the_folder(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     probabilities = {Region.WT: label_map().region(Region.WT).astype(np.float32)}

@@ -30,7 +30,7 @@ def test_every_dialect_names_each_value_it_writes_once(dialect):
     assert len({label.abbreviation for label in labels}) == len(labels)
 
 
-def test_what_was_not_looked_for_has_no_name_and_edema_is_not_claimed():
+def test_what_was_not_looked_for_has_no_name_nor_has_edema():
     assert names("brats2023", {Region.WT}) == {2: "Whole tumour"}
     assert names("brats2023", {Region.WT, Region.ET}) == {
         2: "Whole tumour without enhancing tumour",
@@ -40,7 +40,7 @@ def test_what_was_not_looked_for_has_no_name_and_edema_is_not_claimed():
     assert names("hd-glio") == {1: "Whole tumour without enhancing tumour", 2: "Enhancing tumour"}
 
 
-def test_values_that_only_others_write_are_named_where_they_occur():
+def test_values_that_only_others_write_are_named_if_present():
     assert names("brats2024", found={1, 4})[4] == "Not tumour (brats2024 4)"
     assert names("brats2013", found={3})[3] == "Tumour core (brats2013 3)"
     assert 4 not in names("brats2024")

@@ -38,7 +38,7 @@ def load(bundle):
 
 
 @pytest.mark.parametrize("folds", [1, 2])
-def test_the_loaded_bundle_gives_the_logits_of_the_released_model(tmp_path, folds):
+def test_the_loaded_bundle_gives_the_logits_of_the_model(tmp_path, folds):
     folder = random_model(tmp_path / "model", folds)
     export_monai_bundle(folder, tmp_path / "bundle")
     network, inferer = load(tmp_path / "bundle")

@@ -65,7 +65,7 @@ def test_the_data_set_is_as_nnunet_documents_it(tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".nii.gz", ".nii"])
-def test_our_own_reader_finds_the_same_patients_voxels_and_regions(tmp_path, ending):
+def test_our_own_reader_finds_the_same_patients_and_regions(tmp_path, ending):
     source = brats(tmp_path / "in", 1, ending)
     export_nnunet(source, tmp_path / "Dataset501_A")
     (before,), (after,) = find_cases(source), find_cases(tmp_path / "Dataset501_A")
@@ -118,7 +118,7 @@ def test_the_split_of_a_run_is_nnunets_without_its_test_cases(tmp_path):
     assert json.loads((out / "dataset.json").read_text())["numTraining"] == 3
 
 
-def test_a_case_that_does_not_fit_is_refused_alone_and_leaves_nothing(tmp_path):
+def test_a_case_that_does_not_fit_is_refused_without_a_trace(tmp_path):
     source = brats(tmp_path / "in", 3)
     (source / "BraTS2021_00001" / "BraTS2021_00001_t2.nii.gz").unlink()
     write_nifti(source / "BraTS2021_00002" / "BraTS2021_00002_seg.nii.gz", LABELS, affine(origin=(0.0, 0.0, 0.0)))

@@ -30,13 +30,13 @@ FORKS.set_forkserver_preload(["bratsseg.batch", "bratsseg.inference", "bratsseg.
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandEnd:
     code: int
     out: str
     err: str
 
 
-def bratsseg(*words: object) -> Ended:
+def bratsseg(*words: object) -> CommandEnd:
     """Run the command line here and say how it ended."""
     out, err = io.StringIO(), io.StringIO()
     code, before = 0, sys.argv
@@ -48,10 +48,10 @@ def bratsseg(*words: object) -> Ended:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     finally:
         sys.argv = before
-    return Ended(code, out.getvalue(), err.getvalue())
+    return CommandEnd(code, out.getvalue(), err.getvalue())
 
 
-def segment(*words: object) -> Ended:
+def segment(*words: object) -> CommandEnd:
     return bratsseg("segment", *MODEL, *words)
 
 

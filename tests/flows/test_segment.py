@@ -83,7 +83,7 @@ def test_the_table_is_one_row_a_case(studies: Path, tmp_path: Path) -> None:
     assert float(rows[0]["WT_ml"]) > 1
 
 
-def test_the_record_and_the_table_say_how_far_to_trust_each_region(studies: Path, tmp_path: Path) -> None:
+def test_record_and_table_say_how_far_to_trust_each_region(studies: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     segment(studies, out)
     said = record(out, FIRST)["quality"]
@@ -137,7 +137,7 @@ def test_what_changed_is_computed_again(studies: Path, tmp_path: Path) -> None:
     assert after[SECOND] == before[SECOND]
 
 
-def test_another_option_or_model_or_a_damaged_result_computes_again(studies: Path, tmp_path: Path) -> None:
+def test_another_option_model_or_a_damaged_result_is_computed(studies: Path, tmp_path: Path) -> None:
     out, model = tmp_path / "out", tmp_path / "model"
     segment(studies, out)
     first = written_at(out)
@@ -342,7 +342,7 @@ def test_a_missing_t1ce_leaves_the_grid_of_flair(tmp_path: Path) -> None:
     assert record(tmp_path / "out", FIRST)["reference_modality"] == "flair"
 
 
-def test_a_brain_scaled_alone_with_its_air_at_0_gives_the_same_answer(tmp_path: Path) -> None:
+def test_a_brain_scaled_without_its_air_gives_the_same_answer(tmp_path: Path) -> None:
     write_case(tmp_path / "in", "plain")
     folder = write_case(tmp_path / "in", "scaled")
     for path in folder.glob("*.nii.gz"):

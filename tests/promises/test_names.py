@@ -14,6 +14,24 @@ import bratsseg
 
 ROOT = Path(__file__).resolve().parents[2]
 UNWANTED = {"util", "utils", "helper", "helpers", "manager", "core", "common", "misc"}
+# Participles without "-ed" that once were names of classes: a reader cannot guess what such a thing is.
+PARTICIPLES = {
+    "Built",
+    "Done",
+    "Found",
+    "Given",
+    "Known",
+    "Kept",
+    "LeftOut",
+    "Made",
+    "Read",
+    "Seen",
+    "Shown",
+    "Taken",
+    "Told",
+    "Written",
+}
+LONGEST_TEST_NAME = 60
 MODULES = sorted(path for folder in ("bratsseg", "tests") for path in (ROOT / folder).rglob("*.py"))
 # Written so that this file does not hold them itself.
 _DOT, _SLASH = re.escape("."), "/"
@@ -24,6 +42,12 @@ FOREIGN = re.compile("|".join((*HOSTS, *(rf"(?<![\w.~*)}}\]-]){place}" for place
 
 def words(name: str) -> set[str]:
     return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+
+
+def classes_of(path: Path) -> list[str]:
+    """The public classes of a module."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return [node.name for node in body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
 
 
 def tracked() -> list[Path]:
@@ -82,6 +106,36 @@ def test_no_file_or_class_has_a_name_that_says_nothing():
     ]
     assert not files
     assert not classes
+
+
+def test_a_class_name_has_one_owner():
+    owners: dict[str, list[str]] = {}
+    for path in MODULES:
+        if path.is_relative_to(ROOT / "bratsseg"):
+            for name in classes_of(path):
+                owners.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert not {name: places for name, places in owners.items() if len(places) > 1}
+
+
+def test_a_class_is_called_by_a_noun():
+    participles = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in MODULES
+        for name in classes_of(path)
+        if name in PARTICIPLES or re.fullmatch(r"[A-Z][a-z]+(?<!e)ed", name)
+    ]
+    assert not participles
+
+
+def test_names_of_tests_are_short_enough_to_read():
+    """Why a thing is so belongs into the body of a test."""
+    long = [
+        f"{path.relative_to(ROOT)}: {node.name} ({len(node.name)})"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and len(node.name) > LONGEST_TEST_NAME
+    ]
+    assert not long
 
 
 @pytest.mark.parametrize(

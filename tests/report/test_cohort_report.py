@@ -140,7 +140,7 @@ def test_a_hostile_name_stays_a_name(tmp_path: Path, name: str) -> None:
     assert (folder / f"{name}_report.html").is_file()
 
 
-def test_an_index_without_reports_takes_the_volumes_of_the_records(tmp_path: Path) -> None:
+def test_an_index_without_reports_takes_volumes_of_the_records(tmp_path: Path) -> None:
     volumes = {"WT": 12.5, "TC": None, "ET": 0.0}
     write_result(tmp_path, "one", head(), tumour(), volumes_ml=volumes, not_assessable={"TC": "needs T1ce"})
     page = write_index(tmp_path).read_text()

@@ -44,7 +44,7 @@ def test_a_bad_case_comes_first_and_the_exit_code_says_so(tmp_path):
     assert page.index("Cannot be used: 1 case") < page.index("BraTS2021_00001") < page.index("BraTS2021_00000")
 
 
-def test_pictures_are_told_in_voxels_and_names_cannot_enter_the_page():
+def test_pictures_are_told_in_voxels_and_names_are_escaped():
     scan = ScanFacts((256, 256, 30), None, None, "uint8", dict.fromkeys(QUANTILES, 40.0))
     reference = ReferenceFacts("x", {1: 500}, 30, 65536, None, {Region.WT: 500}, (200, 300))
     facts = DatasetFacts((CaseDescription("<script>alert(1)</script>", "lgg", {Modality.FLAIR: scan}, reference),))

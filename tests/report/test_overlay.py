@@ -91,7 +91,7 @@ def test_a_picture_is_shown_as_it_is_stored() -> None:
     assert plane.pixel_mm is None
 
 
-def test_a_scan_on_another_grid_is_looked_up_in_the_patients_space() -> None:
+def test_a_scan_on_another_grid_is_shown_in_the_patients_space() -> None:
     fine = Grid.of((40, 40, 40), np.diag([1.0, 1.0, 1.0, 1.0]))
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
     affine[:3, 3] = 0.5

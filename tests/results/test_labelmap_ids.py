@@ -10,7 +10,7 @@ from tests.study.scans import put
 TREE = ("P1/2019-01-11/seg.nii.gz", "P1/2020-01-11_seg.nii.gz", "P2/2019-01-11/seg.nii.gz")
 
 
-def test_a_tree_of_patients_and_visits_gives_the_ids_of_the_cases(tmp_path: Path) -> None:
+def test_a_tree_of_patients_and_visits_gives_the_case_ids(tmp_path: Path) -> None:
     put(tmp_path / "truth", *TREE)
     wanted = ["P1__2019-01-11", "P1__2020-01-11", "P2__2019-01-11"]
     assert sorted(item.case for item in find_references(tmp_path / "truth").files) == wanted

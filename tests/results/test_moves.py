@@ -68,7 +68,7 @@ def test_two_cases_of_the_same_scans_are_told_and_nothing_moves() -> None:
     assert told == Moves(unclear={"a": "b_a and c_a have the scans it was made from"})
 
 
-def test_of_two_copies_the_case_with_the_very_file_gets_the_result() -> None:
+def test_of_two_copies_the_case_with_the_file_gets_the_result() -> None:
     told = moves(records(record("a", "1", "b.nii")), {"b_a": inputs("1", "b.nii"), "c_a": inputs("1", "c.nii")})
     assert told.moved == {"a": "b_a"}
 
@@ -85,7 +85,7 @@ def test_two_results_of_one_case_are_told_and_stay() -> None:
     assert "a and b were made from the scans of c" in told.unclear["a"]
 
 
-def test_a_case_that_has_its_result_makes_the_old_one_a_repetition() -> None:
+def test_a_case_with_its_own_result_makes_the_old_one_repeated() -> None:
     assert moves(records(record("a", "1"), record("c", "1")), {"c": inputs("1")}).repeated == {"a": "c"}
 
 
@@ -139,7 +139,7 @@ def rows(out: Path) -> list[str]:
     return [line.partition(",")[0] for line in (out / "cases.csv").read_text().splitlines()[1:]]
 
 
-def test_results_of_an_earlier_version_move_and_nothing_is_computed(tmp_path: Path) -> None:
+def test_results_of_an_earlier_version_move_uncomputed(tmp_path: Path) -> None:
     out = old_results(clinic(tmp_path / "clinic"), tmp_path / "out", "--probabilities", "--formats", "slicer,itksnap")
     before = whole(out)
     (out / "2019-01-11" / "notes.txt").write_text("seen")
@@ -212,7 +212,7 @@ def test_two_patients_of_the_same_scans_keep_a_result_each(tmp_path: Path) -> No
     assert rows(out) == everyone
 
 
-def test_a_repeated_result_goes_and_one_with_a_persons_work_stays(tmp_path: Path) -> None:
+def test_a_repeated_result_goes_unless_a_person_changed_it(tmp_path: Path) -> None:
     studies, out = clinic(tmp_path / "clinic"), tmp_path / "out"
     old_results(studies, tmp_path / "old")
     assert segment(studies, out).code == 0

@@ -139,7 +139,7 @@ def test_a_new_password_ends_the_other_sessions(site):
     assert other.get("/account").status_code == 303
 
 
-def test_the_audit_keeps_reads_and_the_database_lets_nobody_change_it(site):
+def test_the_audit_keeps_reads_and_nobody_can_change_it(site):
     keeper, admin = site.client(Role.DATA_MANAGER), site.client(Role.ADMINISTRATOR)
     patient = keeper.post("/api/v1/patients", json={"number": "1", "name": "Secret Name"}).json()["id"]
     keeper.get(f"/patients/{patient}")

@@ -47,7 +47,7 @@ def ask(port: int, *parts: bytes) -> bytes:
         return connection.recv(4096)
 
 
-def test_a_body_longer_than_it_says_or_without_a_length_is_cut_off(address):
+def test_a_body_longer_than_stated_or_of_no_length_is_cut_off(address):
     port, headers = address
     start = f"POST /api/v1/uploads HTTP/1.1\r\n{headers}Transfer-Encoding: chunked\r\n\r\n".encode()
     answer = ask(port, start, b"3e8\r\n" + bytes(1000) + b"\r\n", b"3e8\r\n" + bytes(1000) + b"\r\n0\r\n\r\n")

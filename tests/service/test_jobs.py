@@ -81,7 +81,7 @@ def test_a_waiting_job_ends_at_once_and_a_running_one_at_a_stage(site, radiologi
     assert not jobs.tell_stage(site.context.store, running, "run", 0.3)
 
 
-def test_a_failure_of_the_software_is_tried_once_more_and_then_told(site, radiologist, job_id, monkeypatch):
+def test_a_failure_of_the_software_is_tried_twice_then_told(site, radiologist, job_id, monkeypatch):
     from bratsseg.inference import Segmenter
 
     def broken(*_: object) -> None:

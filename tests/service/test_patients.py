@@ -120,7 +120,7 @@ def test_a_form_that_is_refused_keeps_what_was_typed(keeper):
     assert 'aria-invalid="true"' in wrong.text
 
 
-def test_a_photo_is_written_anew_without_what_else_was_in_the_file(site, keeper):
+def test_a_photo_is_written_anew_with_its_pixels_alone(site, keeper):
     patient = add(keeper, "1", "A")
     out = io.BytesIO()
     exif = Image.Exif()

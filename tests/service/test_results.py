@@ -268,7 +268,7 @@ def test_a_correction_has_the_last_word_on_the_verdict(shared):
     assert [result["verdict"] for result in study["results"]] == ["none_found"]
 
 
-def test_a_drawing_that_promises_too_much_is_refused_by_its_header(shared):
+def test_a_drawing_too_large_is_refused_by_its_header(shared):
     _, client, _, (first, _) = shared
     bomb = nib.Nifti1Image(np.zeros((1, 1, 1), np.uint8), np.eye(4))
     bomb.header.set_data_shape((2000, 2000, 2000))

@@ -185,7 +185,7 @@ def test_before_the_worker_is_up_no_model_is_loaded(site, radiologist, scans):
     assert site.guest().get("/readyz").status_code == 503
 
 
-def test_too_large_and_too_many_are_refused_before_a_byte_is_sent(site, radiologist):
+def test_too_large_or_too_many_are_refused_before_any_byte(site, radiologist):
     limits = site.settings.limits
 
     def announce(*files: tuple[str, int]):
@@ -201,7 +201,7 @@ def test_too_large_and_too_many_are_refused_before_a_byte_is_sent(site, radiolog
     assert announce().status_code == 422
 
 
-def test_a_piece_may_be_neither_too_large_nor_elsewhere_nor_too_much(site, radiologist):
+def test_a_piece_may_not_be_too_large_misplaced_or_too_much(site, radiologist):
     begun = radiologist.post("/api/v1/uploads", json={"files": [{"name": "a.nii.gz", "size": 10}]}).json()
     address = f"/api/v1/uploads/{begun['id']}/files/{begun['files'][0]['id']}"
 

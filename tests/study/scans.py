@@ -1,4 +1,4 @@
-"""Small scans as files, with headers as odd as hospitals make them."""
+"""Small scans as files, with headers as odd as hospitals make them, and the cases found of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from bratsseg.study.case import Case
+from bratsseg.study.layout import find_cases
+
 LPS = np.array([[-1.0, 0, 0, 5], [0, -1, 0, 7], [0, 0, 2, -3], [0, 0, 0, 1]])
 SHAPE = (5, 6, 4)
+FOUR = ("flair", "t1", "t1ce", "t2")
 
 
 def oblique(degrees: float = 20.0) -> np.ndarray:
@@ -71,3 +75,16 @@ def put(root: Path, *names: str) -> Path:
 def put_json(path: Path, facts: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(facts))
+
+
+def brats(case: str, *extra: str) -> list[str]:
+    return [f"{case}_{word}.nii.gz" for word in (*FOUR, *extra)]
+
+
+def only(root: Path) -> Case:
+    (case,) = find_cases(root)
+    return case
+
+
+def files(case: Case, root: Path) -> dict[str, str]:
+    return {modality.label: source.path.relative_to(root).as_posix() for modality, source in case.sources.items()}

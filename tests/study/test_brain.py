@@ -29,7 +29,7 @@ def study_of(*volumes: np.ndarray, mask: np.ndarray | None = None) -> Study:
 
 
 @pytest.mark.parametrize("air", [0.0, -3.5, 1000.0])
-def test_brain_is_what_the_constant_border_leaves_whatever_its_value(air):
+def test_brain_is_what_a_constant_border_of_any_value_leaves(air):
     inside = ball(SHAPE, CENTRE, 18)
     values = np.where(inside, 50.0 + np.random.default_rng(1).normal(0, 3, SHAPE), air).astype(np.float32)
     assert np.array_equal(find_brain(study_of(values)).mask, inside)

@@ -171,7 +171,7 @@ REAL_FOLDERS = ("brats2013", "brats2021", "brats2023", "headers", "native", "no-
 
 
 @pytest.mark.real
-def test_all_real_scans_mixed_in_one_folder_are_found_without_a_flag(real_data: Path, tmp_path: Path) -> None:
+def test_real_scans_mixed_in_one_folder_are_found_without_flags(real_data: Path, tmp_path: Path) -> None:
     for number, name in enumerate(REAL_FOLDERS):  # other folders may come to lie beside them
         place = tmp_path / "mixed" / ("deep/er" if number % 2 else ".") / name
         shutil.copytree(real_data / name, place, symlinks=False)

@@ -59,14 +59,14 @@ def test_a_search_may_start_anywhere(tmp_path: Path, start: str) -> None:
     assert (found == everyone) == (start == ".")
 
 
-def test_a_patients_second_visit_beside_the_first_renames_nothing(tmp_path: Path) -> None:
+def test_a_second_visit_beside_the_first_renames_nothing(tmp_path: Path) -> None:
     put(tmp_path / "clinic", "Miller/2019-01-11_flair.nii", "Miller/2019-01-11_t1.nii")
     assert [case.id for case in find_cases(tmp_path / "clinic")] == ["Miller__2019-01-11"]
     put(tmp_path / "clinic", "Miller/2020-01-11_flair.nii")
     assert [case.id for case in find_cases(tmp_path / "clinic")] == ["Miller__2019-01-11", "Miller__2020-01-11"]
 
 
-def test_a_second_visit_in_the_names_of_the_files_renames_nothing(tmp_path: Path) -> None:
+def test_a_second_visit_in_file_names_renames_nothing(tmp_path: Path) -> None:
     put(tmp_path / "clinic", "100102/100102_time1_flair.nii", "100102/100102_time1_t1.nii")
     assert [case.id for case in find_cases(tmp_path / "clinic")] == ["100102_time1"]
     put(tmp_path / "clinic", "100102/100102_time2_flair.nii")

@@ -103,7 +103,7 @@ def test_the_order_of_axes_and_the_scale_change_nothing(
         assert other.of_each[Modality.FLAIR][figure] == pytest.approx(value, abs=0.08), figure
 
 
-def test_a_head_with_its_skull_is_like_a_head_and_a_gradient_is_not() -> None:
+def test_a_head_with_skull_is_like_a_head_a_gradient_is_not() -> None:
     patient = synthesize_patient(5, 2, 3.0, SynthesisConfig(head=HeadConfig()))
     grid = Grid.of(patient.brain.shape, np.diag([*patient.spacing, 1.0]))
     skull = Study("skull", {Modality.FLAIR: Volume(patient.images[0].numpy(), grid)})

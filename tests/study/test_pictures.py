@@ -159,7 +159,7 @@ def test_pictures_beside_scans_are_no_cases(tmp_path: Path) -> None:
     assert [case.id for case in find_cases(tmp_path)] == ["P1"]
 
 
-def test_a_jpeg_mask_is_read_as_what_it_was_before_it_was_blurred(tmp_path: Path) -> None:
+def test_a_jpeg_mask_is_read_as_it_was_before_the_blur(tmp_path: Path) -> None:
     truth = np.zeros((32, 32), dtype=np.uint8)
     truth[8:24, 8:24] = 255
     Image.fromarray(truth).save(tmp_path / "m.jpg", quality=75)

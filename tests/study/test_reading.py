@@ -112,7 +112,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, lost: int) -> 
 @pytest.mark.parametrize(
     "after", [b"\n", b"left over by a download", b"\x1f\x8b", gzip.compress(NOISE.tobytes(), mtime=0)[:900]]
 )
-def test_bytes_after_a_whole_gzip_stream_are_passed_over_and_told(tmp_path: Path, after: bytes) -> None:
+def test_bytes_after_a_gzip_stream_are_passed_over_and_told(tmp_path: Path, after: bytes) -> None:
     path = save(tmp_path / "scan.nii.gz", image(NOISE))
     path.write_bytes(path.read_bytes() + after)
     study = read_study(Case("Miller", {Modality.T1C: VolumeSource(path)}))
@@ -261,7 +261,7 @@ def test_the_form_that_is_trusted_is_the_one_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", [np.diag([1.0, 1, 0, 1]), np.diag([1.0, 1, np.nan, 1]), np.ones((4, 4))])
-def test_a_matrix_without_three_axes_is_refused_whatever_the_policy(tmp_path: Path, bad: np.ndarray) -> None:
+def test_a_matrix_without_three_axes_is_refused_by_any_policy(tmp_path: Path, bad: np.ndarray) -> None:
     path = save(tmp_path / "scan.nii", image(sform=bad, qform=None))
     with pytest.raises(GeometryError):
         read(path, ACCEPTING)
@@ -367,7 +367,7 @@ def test_tolerated_oddities_are_warnings_of_the_study(tmp_path: Path) -> None:
     assert study.warnings[0].startswith("T1ce: neither qform nor sform")
 
 
-def test_a_case_with_a_fatal_problem_raises_it_as_the_error_it_is(tmp_path: Path) -> None:
+def test_a_case_with_a_fatal_problem_raises_its_error(tmp_path: Path) -> None:
     with pytest.raises(ModalityAmbiguous, match="case Miller: a and b"):
         read_study(Case("Miller", {}, problems=(Problem(ModalityAmbiguous, "a and b"),)))
 

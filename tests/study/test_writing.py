@@ -105,7 +105,7 @@ def test_another_shape_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stage", ["write", "fsync", "replace"])
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
+def test_an_interrupted_write_leaves_only_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, failure: BaseException
 ) -> None:
     path = tmp_path / "record.json"

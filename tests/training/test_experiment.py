@@ -114,9 +114,7 @@ def test_a_key_is_named_as_it_was_typed(override: str, key: str) -> None:
 @pytest.mark.parametrize("norm", ["instance", "batch", "none"])
 @pytest.mark.parametrize("batch_size", [1, 2])
 @pytest.mark.parametrize("side", [4, 8])
-def test_a_coarsest_level_of_one_voxel_is_refused_where_it_cannot_be_trained(
-    norm: str, batch_size: int, side: int
-) -> None:
+def test_a_coarsest_level_of_one_voxel_is_refused_for_training(norm: str, batch_size: int, side: int) -> None:
     windows = f"windows.size=[[4,{side}],[4,{side}],[4,{side}]]"
     overrides = [windows, f"trainer.batch_size={batch_size}", f"network.norm={norm}", "network.widths=[4,4,4]"]
     network = build_network(UNetConfig(in_channels=12, widths=(4, 4, 4), norm=norm)).train()
@@ -129,7 +127,7 @@ def test_a_coarsest_level_of_one_voxel_is_refused_where_it_cannot_be_trained(
         read_config(Experiment, CONFIGS / "tiny.yaml", overrides)
 
 
-def test_a_transformer_whose_coarsest_level_is_one_voxel_is_refused() -> None:
+def test_a_transformer_with_a_coarsest_voxel_of_one_is_refused() -> None:
     boxes = ["windows={kind: boxes, size: [32, 32, 32]}", "network={name: swin_unetr, in_channels: 4}"]
     with pytest.raises(ConfigError, match="more than 32"):
         read_config(Experiment, CONFIGS / "tiny.yaml", boxes)

@@ -70,8 +70,8 @@ def _accept(
     kind = str(upload.found["kind"])
     with context.store.reading() as session:
         name = require_model(session, context.settings, kind, set(chosen) - {MASK, PICTURE}, model).name
-    folder = upload_folder(context, upload.id)
-    sources = {role: folder / found["path"] for role, found in chosen.items()}
+    uploaded = upload_folder(context, upload.id)
+    sources = {role: uploaded / found["path"] for role, found in chosen.items()}
     if kind != PICTURE:
         check_study("study", sources, {role: found["name"] for role, found in chosen.items()})
     study = StudyRecord(
@@ -89,7 +89,7 @@ def _accept(
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(uploaded, ignore_errors=True)
     return study, job
 
 

@@ -11,7 +11,7 @@ from bratsseg.study.modality import Modality
 from bratsseg.study.table import read_table
 from tests.study.scans import image, put, save
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "configs" / "layout"
+EXAMPLES = Path(__file__).resolve().parents[3] / "configs" / "layout"
 
 
 def layout(folder: Path, name: str, text: str) -> Path:

@@ -1,0 +1,23 @@
+"""Several versions of one scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.study.scans import only, put
+
+
+def test_another_version_of_a_scan_is_left_out_and_said(tmp_path: Path) -> None:
+    names = [f"UCSF-PDGM-0004_{w}.nii.gz" for w in ("T1", "T1c", "T2", "FLAIR", "T1_bias", "FLAIR_bias", "ADC", "DWI")]
+    masks = [f"UCSF-PDGM-0004_{w}_segmentation.nii.gz" for w in ("brain", "brain_parenchyma", "tumor")]
+    put(tmp_path / "UCSF-PDGM-0004_nifti", *names, *masks)
+    case = only(tmp_path)
+    assert sorted(source.path.name for source in case.sources.values()) == sorted(names[:4])
+    assert case.reference is not None
+    assert case.reference.name == "UCSF-PDGM-0004_tumor_segmentation.nii.gz"
+    assert [(problem.fatal, "T1_bias" in problem.message) for problem in case.problems] == [(False, True)]
+
+
+def test_a_brain_extracted_version_is_not_passed_over(tmp_path: Path) -> None:
+    put(tmp_path / "x", "T1.nii.gz", "T1_brain.nii.gz", "FLAIR.nii.gz")
+    assert [problem.fatal for problem in only(tmp_path).problems] == [True]
