@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bratsseg.batch.names import Names
 from bratsseg.results.record import CaseRecord, InputFile, hash_or_none
 from bratsseg.study.case import Case
-from bratsseg.study.stack import state_of
+from bratsseg.study.stack import FileState, state_of
 
 
-def describe_inputs(case: Case, names: Names) -> dict[str, InputFile]:
-    """Hash every input of a case, by modality and ``mask``; a file is read once however many modalities it holds."""
-    known: dict[Path, InputFile] = {}
-    described = {}
-    for key, path, channel in input_files(case):
-        if path not in known:
-            size, changed = _quick_state(path)  # before hashing: a file that changes meanwhile must look changed later
-            known[path] = InputFile(file=names.file(path), sha256=hash_or_none(path), size=size, mtime_ns=changed)
-        described[key] = known[path].model_copy(update={"channel": channel})
-    return described
+def describe_inputs(case: Case, states: Mapping[Path, FileState], names: Names) -> dict[str, InputFile]:
+    """Every input of a case, by modality and ``mask``, as it was when it was read."""
+    return {
+        key: InputFile(
+            file=names.file(path),
+            sha256=states[path].sha256,
+            size=states[path].size,
+            mtime_ns=states[path].mtime_ns,
+            channel=channel,
+        )
+        for key, path, channel in input_files(case)
+    }
 
 
 def same_inputs(recorded: dict[str, InputFile], case: Case, names: Names) -> bool:

@@ -29,7 +29,7 @@ from bratsseg.results.staging import Staging
 from bratsseg.study.case import Case, raise_fatal
 from bratsseg.study.checks import inspect
 from bratsseg.study.dialect import get_dialect
-from bratsseg.study.reading import read_study
+from bratsseg.study.reading import read_files, read_study
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study
 from bratsseg.version import __version__
@@ -129,8 +129,9 @@ class Steps:
             if work.earlier is not None:
                 return self._keep(work, work.earlier)
             with work.stage("read"):
-                work.inputs = describe_inputs(case, self._names)
-                study = read_study(case, self._options.geometry)
+                files = read_files(case, self._options.geometry)
+                work.inputs = describe_inputs(case, files.states, self._names)
+                study = files.study()
                 work.modality = str(study.reference_modality)
             with work.stage("check"):
                 problems = inspect(study)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -19,6 +19,19 @@ from bratsseg.errors import ReadError
 
 MOST_BYTES = 1 << 29
 """A picture in a zip that unpacks to more is refused: pictures are small, and zips can be made to explode."""
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What lay behind a path when it was read; None where it could not be.
+
+    ``size`` in bytes and ``mtime_ns``, the time of the last change, are of before the reading (``state_of``), so that
+    a file that changes meanwhile looks changed later. ``sha256`` is that of ``hash_of``.
+    """
+
+    size: int | None = None
+    mtime_ns: int | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,11 @@ def archive_of(path: Path) -> Path | None:
     return None
 
 
+def is_plain(path: Path) -> bool:
+    """True for one file that lies on the disk itself: neither a stack nor in a zip."""
+    return not is_stack(path) and archive_of(path) is None
+
+
 def members(path: Path) -> list[Member]:
     """The files behind ``path``, a stack's in the order of their numbers; ``OSError`` when there are none."""
     archive = archive_of(path)
@@ -78,13 +96,18 @@ def members(path: Path) -> list[Member]:
 
 def hash_of(path: Path) -> str:
     """SHA-256 of a file's bytes, or of a stack's names and bytes in order; ``OSError`` or ``ReadError``."""
-    digest = hashlib.sha256()
-    if not is_stack(path) and archive_of(path) is None:
+    if is_plain(path):
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-    for member in members(path):
-        digest.update(member.path.name.encode())
-        digest.update(hashlib.sha256(member.read()).digest())
+    return hash_of_members((member.path.name, member.read()) for member in members(path))
+
+
+def hash_of_members(named: Iterable[tuple[str, bytes]]) -> str:
+    """SHA-256 of a stack's names and bytes, given in its order."""
+    digest = hashlib.sha256()
+    for name, content in named:
+        digest.update(name.encode())
+        digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
 
 

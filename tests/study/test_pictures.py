@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bratsseg.batch.inputs import describe_inputs
-from bratsseg.batch.names import Names
 from bratsseg.errors import ContentError, ModalityAmbiguous, ReadError, UsageError
 from bratsseg.study.brain import find_brain
 from bratsseg.study.case import Case, VolumeSource
@@ -18,7 +16,7 @@ from bratsseg.study.checks import check_case
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.layout import find_cases
 from bratsseg.study.modality import Modality
-from bratsseg.study.reading import read_reference, read_study, read_volume
+from bratsseg.study.reading import read_files, read_reference, read_study, read_volume
 from bratsseg.study.regions import Region
 from tests.study.scans import put
 
@@ -95,9 +93,9 @@ def test_a_lost_slice_is_named(tmp_path: Path, lost: str, said: str) -> None:
 
 def test_a_changed_slice_changes_the_hash_of_its_stack(tmp_path: Path) -> None:
     root = write_lgg(tmp_path / "kaggle_3m")
-    before = describe_inputs(only(root), Names(root, None))["flair"]
+    (before,) = read_files(only(root)).states.values()
     Image.new("RGB", (COLUMNS, ROWS)).save(root / CASE / f"{CASE}_7.tif")
-    after = describe_inputs(only(root), Names(root, None))["flair"]
+    (after,) = read_files(only(root)).states.values()
     assert before.sha256 is not None
     assert before.sha256 != after.sha256
 

@@ -81,13 +81,13 @@ def _accept(
         taken_on=taken_on or upload.taken_on,
         created_by=visitor.user_id,
     )
-    folder = context.settings.studies / study.id
+    kept_in = context.settings.studies / study.id
     try:
-        study.files = [_keep(role, path, folder) for role, path in sources.items()]
+        study.files = [_keep(role, path, kept_in) for role, path in sources.items()]
         study.fingerprint = _fingerprint(study.files)
         job = _record(context, visitor, upload, study, name)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(kept_in, ignore_errors=True)
         raise
     shutil.rmtree(uploaded, ignore_errors=True)
     return study, job

@@ -13,6 +13,7 @@ from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.nnunet import labels_beside
 from bratsseg.study.layout.roles import says_something, stem_of
 from bratsseg.study.modality import Modality
+from bratsseg.study.reading.content import Content
 from bratsseg.study.reading.nifti import read_nifti_header
 
 _IMAGES = re.compile(r"images(?:Tr|Ts|Val)?", re.IGNORECASE)
@@ -36,7 +37,7 @@ def find(listing: Listing) -> list[Draft]:
 def volumes_in(file: Path) -> int:
     """How many volumes a NIfTI header announces; 1 when there is none to read."""
     try:
-        shape = read_nifti_header(file, file.name).get_data_shape()
+        shape = read_nifti_header(Content(file), file.name).get_data_shape()
     except (CaseError, ValueError):
         return 1
     return int(shape[3]) if len(shape) == 4 else 1

@@ -1,6 +1,7 @@
 """MetaImage and NRRD through the ``itk`` package, which is optional and imported only here.
 
-ITK's frame is LPS and its arrays are (K, J, I); a Volume's are RAS and (I, J, K).
+ITK's frame is LPS and its arrays are (K, J, I); a Volume's are RAS and (I, J, K). ITK reads files and no memory, and
+the voxels may lie in a file of their own (``.raw``): so whatever was read of the file before is of no use here.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from bratsseg.errors import ContentError, ReadError
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.grid import Grid
+from bratsseg.study.reading.content import Content
 from bratsseg.study.reading.geometry import GeometryPolicy, check_affine
 from bratsseg.study.reading.header import SLICER_SEGMENTATION, Header, check_channel, split_shape
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy) -> Header:
+def read_header(source: VolumeSource, content: Content, owner: str, policy: GeometryPolicy) -> Header:
     """The header of one MetaImage or NRRD volume; ``ReadError``, ``ContentError`` or ``GeometryError``."""
     itk = _itk(owner)
     path = str(source.path)
@@ -76,7 +78,9 @@ _TYPES = {
 }
 
 
-def read_voxels(source: VolumeSource, header: Header, owner: str) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+def read_voxels(
+    source: VolumeSource, content: Content, header: Header, owner: str
+) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     """The stored voxels, (I, J, K) in Fortran order; ``ReadError`` when the file is cut short or damaged."""
     itk = _itk(owner)
     try:

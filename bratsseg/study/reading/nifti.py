@@ -21,6 +21,7 @@ from bratsseg.errors import ContentError, ReadError
 from bratsseg.files import GZIP_MAGIC
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.grid import Grid
+from bratsseg.study.reading.content import Content
 from bratsseg.study.reading.geometry import GeometryPolicy, choose_affine
 from bratsseg.study.reading.gunzip import Gunzip
 from bratsseg.study.reading.header import Header, check_channel, check_type, split_shape
@@ -30,9 +31,9 @@ _CHUNK = 1 << 20
 _DEFLATE_LIMIT = 1100  # deflate shrinks at most 1032 times
 
 
-def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy) -> Header:
+def read_header(source: VolumeSource, content: Content, owner: str, policy: GeometryPolicy) -> Header:
     """The header of one NIfTI volume; ``ReadError``, ``ContentError`` or ``GeometryError``."""
-    nifti = read_nifti_header(source.path, owner)
+    nifti = read_nifti_header(content, owner)
     try:
         stored_shape, dtype = nifti.get_data_shape(), nifti.get_data_dtype()
     except (HeaderDataError, KeyError, ValueError) as error:
@@ -46,9 +47,10 @@ def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy) -> Hea
     return Header(Grid.of(shape, affine), dtype, volumes, slope, intercept, nifti, notes)
 
 
-def read_nifti_header(path: Path, owner: str) -> nib.Nifti1Header:
+def read_nifti_header(content: Content, owner: str) -> nib.Nifti1Header:
     """The raw NIfTI-1 or -2 header, as it is stored; ``ReadError`` when the file has none."""
-    with _opened(_pair(path, "hdr"), owner) as stream:
+    path = content.path
+    with _opened(content, _pair(path, "hdr"), owner) as stream:
         block = b""
         while len(block) < 540 and (more := stream.read(540 - len(block))):
             block += more
@@ -66,7 +68,9 @@ def read_nifti_header(path: Path, owner: str) -> nib.Nifti1Header:
     raise ReadError(f"{owner}: must be NIfTI, but {path.name} has no NIfTI header (it starts with {block[:12]!r})")
 
 
-def read_voxels(source: VolumeSource, header: Header, owner: str) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+def read_voxels(
+    source: VolumeSource, content: Content, header: Header, owner: str
+) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     """The stored voxels, (I, J, K) in Fortran order, writable, in native byte order, and what was odd about the file.
 
     ``ReadError`` when it is cut short or damaged.
@@ -77,9 +81,9 @@ def read_voxels(source: VolumeSource, header: Header, owner: str) -> tuple[NDArr
     count = int(np.prod(header.grid.shape, dtype=np.int64))
     channel = check_channel(source, header.volumes, owner)
     offset = _offset(nifti, owner) + channel * count * header.dtype.itemsize
-    with _opened(path, owner) as stream:
+    with _opened(content, path, owner) as stream:
         needed = offset + count * header.dtype.itemsize
-        if path.stat().st_size * _DEFLATE_LIMIT < needed:
+        if content.size_of(path) * _DEFLATE_LIMIT < needed:
             raise _truncated(owner, path, 0, needed)
         _skip(stream, offset, owner, path)
         flat: NDArray[np.generic] = np.empty(count, dtype=header.dtype)
@@ -110,10 +114,10 @@ def _read_to_end(stream: Stream, path: Path, needed: int) -> tuple[str, ...]:
 
 
 @contextmanager
-def _opened(path: Path, owner: str) -> Iterator[Stream]:
+def _opened(content: Content, path: Path, owner: str) -> Iterator[Stream]:
     """The file's bytes, gunzipped when its first bytes say so; every way of failing becomes a ``ReadError``."""
     try:
-        with path.open("rb") as raw:
+        with content.open(path) as raw:
             magic = raw.read(2)
             raw.seek(0)
             if not magic:

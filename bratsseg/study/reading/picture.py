@@ -7,6 +7,7 @@ holds is never guessed (see ``layout.lgg`` and ``layout.mapping``).
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from bratsseg.errors import ContentError, ReadError
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.grid import Grid
+from bratsseg.study.reading.content import Content
 from bratsseg.study.reading.geometry import GeometryPolicy
 from bratsseg.study.reading.header import Header, check_channel
 from bratsseg.study.stack import Member, members
@@ -27,10 +29,10 @@ _GREY = {"L", "1", "I;16", "I;16B", "I", "F"}
 _LOSSY_MIDDLE = 128
 
 
-def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy) -> Header:
+def read_header(source: VolumeSource, content: Content, owner: str, policy: GeometryPolicy) -> Header:
     """Shape and channels, from the first slice; ``ReadError`` or ``ContentError``."""
-    slices = _slices(source.path, owner)
-    first = _pixels(slices[0], owner)
+    slices = _slices(content, owner)
+    first = _pixels(slices[0], content, owner)
     rows, columns, channels = first.shape
     if not (source.channel is None and _is_grey(first)):
         check_channel(source, channels, owner)
@@ -38,11 +40,13 @@ def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy) -> Hea
     return Header(grid, first.dtype, channels)
 
 
-def read_voxels(source: VolumeSource, header: Header, owner: str) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+def read_voxels(
+    source: VolumeSource, content: Content, header: Header, owner: str
+) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     """The stored pixels of one channel, (I, J, K); ``ContentError`` when slices differ in size."""
     voxels = np.empty(header.grid.shape, dtype=header.dtype, order="F")
-    for k, member in enumerate(_slices(source.path, owner)):
-        pixels = _pixels(member, owner)
+    for k, member in enumerate(_slices(content, owner)):
+        pixels = _pixels(member, content, owner)
         if pixels.shape[:2] != header.grid.shape[1::-1] or pixels.dtype != header.dtype:
             raise ContentError(
                 f"{owner}: all slices must be {_size(voxels[:, :, 0].T)} {header.dtype}, {member.path.name} is "
@@ -66,20 +70,20 @@ def without_loss(path: Path, voxels: NDArray[np.generic]) -> NDArray[np.generic]
     return np.where(voxels.astype(np.float32) >= _LOSSY_MIDDLE, np.uint8(255), np.uint8(0))
 
 
-def _slices(path: Path, owner: str) -> list[Member]:
+def _slices(content: Content, owner: str) -> Sequence[Member]:
     try:
-        return members(path)
+        return content.members()
     except OSError as error:
-        raise ReadError(f"{owner}: {path} cannot be read; {error.strerror or error}") from error
+        raise ReadError(f"{owner}: {content.path} cannot be read; {error.strerror or error}") from error
 
 
-def _pixels(member: Member, owner: str) -> NDArray[np.generic]:
+def _pixels(member: Member, content: Content, owner: str) -> NDArray[np.generic]:
     """(rows, columns, channels); transparency is left out."""
     from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - each format's library is imported inside
 
     name = member.path.name
     try:
-        with Image.open(io.BytesIO(member.read()), formats=("PNG", "JPEG", "TIFF")) as image:
+        with Image.open(io.BytesIO(content.bytes_of(member)), formats=("PNG", "JPEG", "TIFF")) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise ContentError(
                     f"{owner}: a picture must have at most {MOST_PIXELS:,} pixels, {name} has "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,22 +16,24 @@ from bratsseg.files import GZIP_MAGIC
 from bratsseg.study.case import Case, VolumeSource, raise_fatal
 from bratsseg.study.grid import Grid
 from bratsseg.study.reading import itk, nifti, picture
+from bratsseg.study.reading.content import Content
 from bratsseg.study.reading.geometry import GeometryPolicy
 from bratsseg.study.reading.header import SLICER_SEGMENTATION, Header
-from bratsseg.study.stack import archive_of, is_stack
+from bratsseg.study.stack import FileState, is_plain, state_of
 from bratsseg.study.volume import Study, Volume
 
 DEFAULT_POLICY = GeometryPolicy()
+_MASK = "brain mask"
 
 
 class Format(Protocol):
     """What a module of this package offers for its file format."""
 
-    def read_header(self, source: VolumeSource, owner: str, policy: GeometryPolicy) -> Header:
+    def read_header(self, source: VolumeSource, content: Content, owner: str, policy: GeometryPolicy) -> Header:
         """The header of one volume."""
 
     def read_voxels(
-        self, source: VolumeSource, header: Header, owner: str
+        self, source: VolumeSource, content: Content, header: Header, owner: str
     ) -> tuple[NDArray[np.generic], tuple[str, ...]]:
         """The stored voxels, (I, J, K), and notes on what was odd and tolerated."""
 
@@ -40,7 +43,8 @@ def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAU
 
     ``owner`` ("case 7: T1ce") opens every message. Raises ``ReadError``, ``ContentError`` or ``GeometryError``.
     """
-    return _format_of(source.path, owner).read_header(source, owner, policy)
+    content = Content(source.path)
+    return _format_of(content, owner).read_header(source, content, owner, policy)
 
 
 def read_volume(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAULT_POLICY) -> Volume:
@@ -49,7 +53,7 @@ def read_volume(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAU
     Raises ``ReadError`` (missing, truncated, damaged), ``ContentError`` (not one grey 3-D volume) or
     ``GeometryError`` (the header does not say where the voxels are, and ``policy`` does not help).
     """
-    return _read(source, owner, policy)[0]
+    return _read(source, Content(source.path), owner, policy)[0]
 
 
 def read_reference(path: Path, owner: str, policy: GeometryPolicy = DEFAULT_POLICY, onto: Grid | None = None) -> Volume:
@@ -85,6 +89,20 @@ def _padded(volume: Volume, onto: Grid) -> Volume:
     return replace(volume, voxels=voxels, grid=onto)
 
 
+@dataclass(frozen=True, eq=False)
+class StudyFiles:
+    """The files of a case after each was read once: ``states`` by path, whatever came of them."""
+
+    states: dict[Path, FileState]
+    _outcome: Study | Exception
+
+    def study(self) -> Study:
+        """The study that they hold; raises what ``read_volume`` would have raised of the first file that holds none."""
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+
 def read_study(case: Case, policy: GeometryPolicy = DEFAULT_POLICY) -> Study:
     """All volumes of a case and its brain mask.
 
@@ -92,47 +110,103 @@ def read_study(case: Case, policy: GeometryPolicy = DEFAULT_POLICY) -> Study:
     tolerated is in ``Study.warnings``.
     """
     raise_fatal(case.id, case.problems)
-    parts = {modality.label: source for modality, source in case.sources.items()}
-    if case.mask is not None:
-        parts["brain mask"] = VolumeSource(case.mask)
+    return read_files(case, policy).study()
+
+
+def read_files(case: Case, policy: GeometryPolicy = DEFAULT_POLICY) -> StudyFiles:
+    """Read and hash the files of a case, four at a time, whatever may be wrong with some of them.
+
+    The bytes of a file are read from the disk once and give its hash and all its volumes; beside the volumes, the
+    bytes of at most four files are in memory. Read again from the disk are MetaImage and NRRD, which ITK reads itself,
+    the other half of a NIfTI pair, and files larger than ``content.MOST_KEPT``.
+    """
+    wanted: dict[Path, dict[str, VolumeSource]] = {}
+    for name, source in _parts(case).items():
+        wanted.setdefault(source.path, {})[name] = source
     with ThreadPoolExecutor(max_workers=4) as pool:
-        jobs = {name: pool.submit(_read, source, f"case {case.id}: {name}", policy) for name, source in parts.items()}
-        read = {name: job.result() for name, job in jobs.items()}
+        files = list(pool.map(lambda parts: _read_file(parts, f"case {case.id}", policy), wanted.values()))
+    outcome: Study | Exception
+    try:
+        outcome = _study_of(case, {name: part for file in files for name, part in file.parts.items()})
+    except Exception as error:  # whoever asks for the study gets it, as if he had read the files himself
+        outcome = error
+    return StudyFiles(dict(zip(wanted, (file.state for file in files), strict=True)), outcome)
+
+
+def _parts(case: Case) -> dict[str, VolumeSource]:
+    parts = {modality.label: source for modality, source in case.sources.items()}
+    return parts if case.mask is None else parts | {_MASK: VolumeSource(case.mask)}
+
+
+@dataclass(frozen=True, eq=False)
+class _FileRead:
+    """One file, and by name the volumes that were asked of it, or why one could not be read."""
+
+    state: FileState
+    parts: dict[str, tuple[Volume, Header] | Exception]
+
+
+def _read_file(sources: Mapping[str, VolumeSource], owner: str, policy: GeometryPolicy) -> _FileRead:
+    content, state = _content_of(next(iter(sources.values())).path)
+    parts: dict[str, tuple[Volume, Header] | Exception] = {}
+    for name, source in sources.items():
+        try:
+            parts[name] = _read(source, content, f"{owner}: {name}", policy)
+        except Exception as error:  # the other files are read all the same, so that each has its hash
+            parts[name] = error
+    return _FileRead(state, parts)
+
+
+def _content_of(path: Path) -> tuple[Content, FileState]:
+    """The bytes of a file and its state; what cannot be read is left to the reader of its format, who says why."""
+    size = changed = None
+    try:
+        size, changed = state_of(path)  # before reading: a file that changes meanwhile must look changed later
+        content = Content.read(path)
+        return content, FileState(size, changed, content.sha256())
+    except (OSError, ReadError):
+        return Content(path), FileState(size, changed)
+
+
+def _study_of(case: Case, read: Mapping[str, tuple[Volume, Header] | Exception]) -> Study:
+    volumes: dict[str, Volume] = {}
     warnings = [problem.message for problem in case.problems]
-    warnings += [f"{name}: {note}" for name, (_, header) in read.items() for note in header.notes]
-    return Study(
-        case.id,
-        {modality: read[modality.label][0] for modality in case.sources},
-        read["brain mask"][0] if case.mask is not None else None,
-        tuple(warnings),
-    )
+    for name in _parts(case):
+        part = read[name]
+        if isinstance(part, Exception):
+            raise part
+        volumes[name], header = part
+        warnings += [f"{name}: {note}" for note in header.notes]
+    scans = {modality: volumes[modality.label] for modality in case.sources}
+    return Study(case.id, scans, volumes.get(_MASK), tuple(warnings))
 
 
 def is_picture(case: Case) -> bool:
     """True when every scan of the case is a picture, by the first bytes of its file; False when there is none."""
     owner = f"case {case.id}"
     try:
-        return bool(case.sources) and all(_format_of(s.path, owner) is picture for s in case.sources.values())
+        return bool(case.sources) and all(_format_of(Content(s.path), owner) is picture for s in case.sources.values())
     except ReadError:
         return False  # whoever reads the case says why
 
 
-def _read(source: VolumeSource, owner: str, policy: GeometryPolicy) -> tuple[Volume, Header]:
-    reader = _format_of(source.path, owner)
-    header = reader.read_header(source, owner, policy)
-    voxels, notes = reader.read_voxels(source, header, owner)
+def _read(source: VolumeSource, content: Content, owner: str, policy: GeometryPolicy) -> tuple[Volume, Header]:
+    reader = _format_of(content, owner)
+    header = reader.read_header(source, content, owner, policy)
+    voxels, notes = reader.read_voxels(source, content, header, owner)
     volume = Volume(voxels, header.grid, header.slope, header.intercept, header.nifti, source.path)
     return volume, replace(header, notes=header.notes + notes)
 
 
-def _format_of(path: Path, owner: str) -> Format:
+def _format_of(content: Content, owner: str) -> Format:
     """The format by the file's first bytes; a name is only believed for MetaImage, whose text has no mark."""
-    if is_stack(path) or archive_of(path) is not None:
+    path = content.path
+    if not is_plain(path):
         return picture
     if path.is_dir():
         raise ReadError(f"{owner}: {path} is a folder; a file is needed")
     try:
-        with path.open("rb") as stream:
+        with content.open() as stream:
             start = stream.read(64)
     except OSError:
         return nifti  # says what is wrong with the file

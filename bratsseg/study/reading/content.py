@@ -1,0 +1,66 @@
+"""Content: the bytes behind a path, read from the disk once, so that hash and voxels are of the same moment."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from bratsseg.study.stack import Member, hash_of, hash_of_members, is_plain, members
+
+MOST_KEPT = 1 << 29
+"""Bytes. What has more is not kept in memory but read again: no scan of a head has so many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What lies behind ``path``: a file, or the slices of a stack.
+
+    ``kept`` are bytes by file, of a stack in the order of its slices. Whatever is not kept is read from the disk each
+    time that it is asked for, so a content without any is what the disk holds now.
+    """
+
+    path: Path
+    kept: dict[Path, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Content:
+        """Read all of it, and keep it when it has at most ``MOST_KEPT`` bytes; ``OSError`` or ``ReadError``."""
+        kept: dict[Path, bytes] = {}
+        room = MOST_KEPT
+        for member in members(path):
+            if member.archive is None and member.path.stat().st_size > room:
+                return cls(path)
+            kept[member.path] = member.read()
+            room -= len(kept[member.path])
+            if room < 0:
+                return cls(path)
+        return cls(path, kept)
+
+    def open(self, path: Path | None = None) -> BinaryIO:
+        """The bytes of ``path``, which may be another file of a pair, as a stream; ``OSError``."""
+        path = path or self.path
+        return io.BytesIO(self.kept[path]) if path in self.kept else path.open("rb")
+
+    def size_of(self, path: Path) -> int:
+        """How many bytes ``path`` has; ``OSError``."""
+        return len(self.kept[path]) if path in self.kept else path.stat().st_size
+
+    def bytes_of(self, member: Member) -> bytes:
+        """All bytes of one member; ``OSError`` or ``ReadError``."""
+        return self.kept[member.path] if member.path in self.kept else member.read()
+
+    def members(self) -> Sequence[Member]:
+        """The files in the order of a stack's slices; ``OSError`` when there are none."""
+        return [Member(path) for path in self.kept] or members(self.path)
+
+    def sha256(self) -> str:
+        """As ``stack.hash_of`` defines it, of the bytes that are kept; ``OSError`` or ``ReadError``."""
+        if not self.kept:
+            return hash_of(self.path)
+        if is_plain(self.path):
+            return hashlib.sha256(self.kept[self.path]).hexdigest()
+        return hash_of_members((path.name, content) for path, content in self.kept.items())
