@@ -5,7 +5,7 @@ from __future__ import annotations
 from bratsseg.batch.folder import BatchSummary, segment_cases, segment_folder
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.resume import Fingerprint, is_done
-from bratsseg.batch.step import Outcome
+from bratsseg.batch.work import Outcome
 from bratsseg.results.record import CaseRecord, read_record
 
 __all__ = [

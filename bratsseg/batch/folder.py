@@ -15,7 +15,8 @@ from bratsseg.batch.moving import follow_cases
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.pipeline import overlap
-from bratsseg.batch.step import OnStage, Outcome, Steps
+from bratsseg.batch.step import Steps
+from bratsseg.batch.work import OnStage, Outcome
 from bratsseg.errors import CaseError, UsageError
 from bratsseg.exchange import add_bids
 from bratsseg.report.cohort_report import write_index

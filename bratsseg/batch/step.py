@@ -4,96 +4,38 @@ from __future__ import annotations
 
 import logging
 import platform
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bratsseg.batch.inputs import describe_inputs, same_inputs
-from bratsseg.batch.keeping import added_files, digests, files_kept, with_what_stays
+from bratsseg.batch.keeping import added_files, digests, with_what_stays
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.outputs import masks_of, result_files
 from bratsseg.batch.resume import EarlierResult, Fingerprint, earlier_result
+from bratsseg.batch.work import OnStage, Outcome, Work, outcome_of
 from bratsseg.errors import CaseError, Code, WriteError
 from bratsseg.exchange.pictures import DIALECT as PICTURE_DIALECT
 from bratsseg.report.run import report_case
 from bratsseg.results.commit import publish, publish_more
 from bratsseg.results.edited import follow_edit, volumes_of
-from bratsseg.results.record import CaseRecord, InputFile, ModelIdentity, Status, read_record, record_path, stamp
+from bratsseg.results.record import CaseRecord, ModelIdentity, Status, read_record, record_path, stamp
 from bratsseg.results.staging import Staging
 from bratsseg.study.case import Case, raise_fatal
 from bratsseg.study.checks import inspect
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.reading import read_files, read_study
 from bratsseg.study.regions import Region
-from bratsseg.study.volume import Study
 from bratsseg.version import __version__
 
 if TYPE_CHECKING:
     from bratsseg.inference import Segmentation, Segmenter
 
 log = logging.getLogger(__name__)
-OnStage = Callable[[str, str], None]
-"""Is told (case, stage) when a stage begins, in the thread that runs it. What it raises ends the case."""
-
-
-@dataclass
-class Work:
-    """A case on its way. ``record`` is set once its fate is known; ``fresh`` tells that this run decided it."""
-
-    case: Case
-    name: str
-    at: str = "find"
-    fresh: bool = True
-    record: CaseRecord | None = None
-    measures: dict[str, Any] | None = None
-    earlier: EarlierResult | None = None
-    study: Study | None = None
-    inputs: dict[str, InputFile] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    modality: str | None = None
-    prepared: Any = None
-    raw: Any = None
-    raw_without: Any = None
-    on_stage: OnStage | None = None
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Measure one stage, and remember which it was when it breaks."""
-        self.at, start = name, time.perf_counter()
-        if self.on_stage is not None:
-            self.on_stage(self.name, name)
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(time.perf_counter() - start, 4)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one case. Without ``record`` and ``measures`` it is small enough to keep for every case of a batch.
-
-    ``by_hand`` says which files a person changed, so that they were kept; ``measures`` are those of a fresh report.
-    """
-
-    case: str
-    status: Status
-    code: str
-    reason: str
-    fresh: bool
-    by_hand: str = ""
-    record: CaseRecord | None = None
-    measures: dict[str, Any] | None = None
-
-    def small(self) -> Outcome:
-        """The same without what is large."""
-        return replace(self, record=None, measures=None)
 
 
 class Steps:
@@ -173,7 +115,7 @@ class Steps:
             work.fresh = work.at != "find" or not _same_refusal(before, work.record)
             if work.fresh:
                 self._publish_refusal(work.record)
-        return _outcome(work)
+        return outcome_of(work)
 
     def _finish(self, work: Work) -> None:
         with work.stage("finish"):
@@ -294,11 +236,3 @@ def package_versions() -> dict[str, str]:
 def _same_refusal(before: CaseRecord | None, now: CaseRecord) -> bool:
     kept = ("status", "stage", "code", "reason", "model", "options")
     return before is not None and all(getattr(before, key) == getattr(now, key) for key in kept)
-
-
-def _outcome(work: Work) -> Outcome:
-    record = work.record
-    assert record is not None  # every way through the stages settles the case
-    by_hand = "" if work.earlier is None or not work.earlier.by_hand else files_kept(work.earlier)
-    fresh = work.fresh or record.status == "failed"
-    return Outcome(record.case, record.status, record.code, record.reason, fresh, by_hand, record, work.measures)

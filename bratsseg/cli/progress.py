@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from bratsseg.batch.step import Outcome
+from bratsseg.batch.work import Outcome
 
 _LINE_EVERY_SECONDS = 60.0
 

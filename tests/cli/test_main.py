@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bratsseg import __version__
-from bratsseg.batch.step import Outcome
+from bratsseg.batch.work import Outcome
 from bratsseg.cli import progress
 from bratsseg.study.layout import find_cases
 from tests.flows.conftest import bratsseg

@@ -1,0 +1,81 @@
+"""A case on its way through a batch, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bratsseg.batch.keeping import files_kept
+from bratsseg.batch.resume import EarlierResult
+from bratsseg.results.record import CaseRecord, InputFile, Status
+from bratsseg.study.case import Case
+from bratsseg.study.volume import Study
+
+OnStage = Callable[[str, str], None]
+"""Is told (case, stage) when a stage begins, in the thread that runs it. What it raises ends the case."""
+
+
+@dataclass
+class Work:
+    """A case on its way. ``record`` is set once its fate is known; ``fresh`` tells that this run decided it."""
+
+    case: Case
+    name: str
+    at: str = "find"
+    fresh: bool = True
+    record: CaseRecord | None = None
+    measures: dict[str, Any] | None = None
+    earlier: EarlierResult | None = None
+    study: Study | None = None
+    inputs: dict[str, InputFile] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    modality: str | None = None
+    prepared: Any = None
+    raw: Any = None
+    raw_without: Any = None
+    on_stage: OnStage | None = None
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure one stage, and remember which it was when it breaks."""
+        self.at, start = name, time.perf_counter()
+        if self.on_stage is not None:
+            self.on_stage(self.name, name)
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.perf_counter() - start, 4)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one case. Without ``record`` and ``measures`` it is small enough to keep for every case of a batch.
+
+    ``by_hand`` says which files a person changed, so that they were kept; ``measures`` are those of a fresh report.
+    """
+
+    case: str
+    status: Status
+    code: str
+    reason: str
+    fresh: bool
+    by_hand: str = ""
+    record: CaseRecord | None = None
+    measures: dict[str, Any] | None = None
+
+    def small(self) -> Outcome:
+        """The same without what is large."""
+        return replace(self, record=None, measures=None)
+
+
+def outcome_of(work: Work) -> Outcome:
+    """What came of a case that went through all stages."""
+    record = work.record
+    assert record is not None  # every way through the stages settles the case
+    by_hand = "" if work.earlier is None or not work.earlier.by_hand else files_kept(work.earlier)
+    fresh = work.fresh or record.status == "failed"
+    return Outcome(record.case, record.status, record.code, record.reason, fresh, by_hand, record, work.measures)
