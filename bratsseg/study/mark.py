@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from isal import igzip
@@ -22,11 +22,14 @@ def record_beside(folder: Path) -> Path:
     return folder / f"{folder.name}.json"
 
 
-def not_ours(folder: Path, files: Iterable[Path]) -> Iterator[Path]:
-    """Those ``files`` of ``folder`` that neither a record of ours lists as outputs nor carry our mark."""
+def not_ours(folder: Path, files: Iterable[Path], may_be: Callable[[Path], bool]) -> Iterator[Path]:
+    """Those ``files`` of ``folder`` that neither a record of ours lists as outputs nor carry our mark.
+
+    ``may_be`` says of which files the mark is looked for: to open every scan for it would cost a read each.
+    """
     outputs = _recorded_outputs(folder)
     for file in files:
-        if file.name not in outputs and not carries_mark(file):
+        if file.name not in outputs and not (may_be(file) and carries_mark(file)):
             yield file
 
 

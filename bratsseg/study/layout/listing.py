@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bratsseg.errors import UsageError
-from bratsseg.study.layout.roles import PICTURE_SUFFIXES, SUFFIXES
+from bratsseg.study.layout.roles import PICTURE_SUFFIXES, SUFFIXES, role_of, stem_of
 from bratsseg.study.mark import not_ours
+from bratsseg.study.modality import candidates
 from bratsseg.study.patient import id_of
 from bratsseg.study.stack import names_in
 
@@ -74,7 +75,10 @@ def list_images(root: Path, suffixes: tuple[str, ...] = SUFFIXES, *, ours: bool 
         waiting.extend(below)
         if files:
             folders[folder] = files
-    kept = {folder: folders[folder] if ours else tuple(not_ours(folder, folders[folder])) for folder in sorted(folders)}
+    kept = {
+        folder: folders[folder] if ours else tuple(not_ours(folder, folders[folder], _may_be_ours))
+        for folder in sorted(folders)
+    }
     left = {folder: files for folder, files in kept.items() if files}
     return Listing(root, left, tuple(sorted(unreadable)), ours=kept != folders)
 
@@ -108,6 +112,12 @@ def _entries(folder: Path, suffixes: tuple[str, ...]) -> tuple[tuple[Path, ...],
             elif _is_folder(entry):
                 below.append(folder / entry.name)
     return tuple(folder / name for name in sorted(files)), below
+
+
+def _may_be_ours(file: Path) -> bool:
+    """False for a file that is named as a scan and nothing else."""
+    stem = stem_of(file)
+    return role_of(stem) is not None or not candidates(stem)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
