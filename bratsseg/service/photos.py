@@ -16,6 +16,7 @@ from bratsseg.service.context import Context
 from bratsseg.service.intake.pictures import open_picture
 from bratsseg.service.records import Patient, Photo, new_id
 from bratsseg.service.refusal import Refusal, not_found
+from bratsseg.study.reading import Content
 
 _EDGE = 800
 
@@ -44,7 +45,7 @@ def keep_photo(context: Context, visitor: Visitor, patient_id: str, content: byt
 
 def _upright(path: Path) -> Image.Image:
     """The picture in colour and turned as its EXIF says; a ``Refusal`` when that is damaged."""
-    with open_picture(path, "the photo") as picture:
+    with open_picture(Content(path), "the photo") as picture:
         try:
             return ImageOps.exif_transpose(picture).convert("RGB")
         except Exception as error:  # Pillow takes EXIF as it comes and may stumble over any of it

@@ -30,7 +30,7 @@ from bratsseg.service.results import find_result, record_of
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
-from bratsseg.study.reading import read_study
+from bratsseg.study.reading import Content, read_study
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study, Volume
 
@@ -97,11 +97,7 @@ def _review(visitor: Visitor, result: Result, decision: str, comment: str) -> Re
 
 def _read_drawing(path: Path, content: bytes, like: Volume, record: CaseRecord) -> LabelMap:
     """The drawing as regions on the grid of ``like``."""
-    path.write_bytes(content)
-    try:
-        drawn = read_bounded(path, "the drawing", prod(like.grid.shape))
-    finally:
-        path.unlink()
+    drawn = read_bounded(Content(path, {path: content}), "the drawing", prod(like.grid.shape))
     values = _onto(drawn, like.grid)
     regions = get_dialect(record.dialect).decode(values, "the drawing")
     seen = {region for region, mask in zip(Region, regions, strict=True) if mask.any()}

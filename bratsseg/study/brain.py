@@ -15,6 +15,7 @@ paint the scalp.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ FLOOR_PERCENTILE = 0.5
 # span: in real scans, scaled or not, it is at most .4.
 FAR_BELOW = 2.0
 _COARSE, _FEWEST = 200_000, 50
+BY_MASK, BY_BORDER = "mask file", "constant border"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +66,51 @@ def find_brain(study: Study) -> Brain:
     """
     study.require_one_grid()
     if study.mask is not None:
-        mask, rule = study.mask.values() > 0.5, "mask file"
+        mask, rule = study.mask.values() > 0.5, BY_MASK
     elif not study.reference.grid.physical:
         mask, rule = np.ones(study.reference.grid.shape, dtype=bool), "picture"
     else:
-        mask, rule = _not_air(study), "constant border"
-        _refuse_skull(study)
+        mask, rule = _not_air(study), BY_BORDER
+        _refuse_ring(study.case_id, [_dark_ring(study.volumes[modality]) for modality in study.modalities])
     box = bounding_box(mask)
     if box is None:
-        raise ContentError(f"case {study.case_id}: the brain must not be empty, no voxel was left by rule '{rule}'")
+        raise no_brain(study.case_id, rule)
     return Brain(mask, box, rule)
+
+
+@dataclass(frozen=True)
+class BrainSign:
+    """What one scan says of the brain of its study: enough to refuse the study without reading the scan again.
+
+    ``border`` is why its border is not air, without the scan's name, and empty when it is; ``tissue`` that there is
+    something else than air; ``dark_ring`` the share of voxels below the surface that are as dark as bone.
+    """
+
+    border: str
+    tissue: bool
+    dark_ring: float
+
+
+def brain_sign(volume: Volume) -> BrainSign:
+    """What ``find_brain`` looks at in one volume, where no mask file is given."""
+    ring = _dark_ring(volume)
+    try:
+        return BrainSign("", not _air_like(volume, "").all(), ring)
+    except NotBrainExtracted as error:
+        return BrainSign(str(error), True, ring)
+
+
+def refuse_by_signs(case_id: str, signs: Mapping[str, BrainSign]) -> None:
+    """Raise what ``find_brain`` would of scans that share a grid and have no mask file; ``signs`` by modality.
+
+    The brain is what the air of all scans, reached from the border, leaves over: nothing only when all is air in each.
+    """
+    for name, sign in signs.items():
+        if sign.border:
+            raise NotBrainExtracted(f"case {case_id}: {name}{sign.border}")
+    _refuse_ring(case_id, [sign.dark_ring for sign in signs.values()])
+    if not any(sign.tissue for sign in signs.values()):
+        raise no_brain(case_id, BY_BORDER)
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
@@ -137,13 +174,17 @@ def _bounds(value: float, tolerance: float, kind: np.dtype[Any]) -> tuple[float,
     return value - tolerance, value + tolerance
 
 
-def _refuse_skull(study: Study) -> None:
+def no_brain(case_id: str, rule: str) -> ContentError:
+    """The error of a study in which a rule left no brain."""
+    return ContentError(f"case {case_id}: the brain must not be empty, no voxel was left by rule '{rule}'")
+
+
+def _refuse_ring(case_id: str, shares: list[float]) -> None:
     """Refuse a head whose air was blanked: the bone shows as a dark ring below the scalp."""
-    shares = [_dark_ring(study.volumes[modality]) for modality in study.modalities]
     share = float(np.median(shares))
     if share > RING_DARK_SHARE:
         raise NotBrainExtracted(
-            f"case {study.case_id}: scans must be brain-extracted; {share:.0%} of the voxels 6 to 12 mm below the "
+            f"case {case_id}: scans must be brain-extracted; {share:.0%} of the voxels 6 to 12 mm below the "
             f"surface are as dark as bone (at most {RING_DARK_SHARE:.0%} in a brain); extract the brain first, or give "
             "a mask (--mask FILE, or brainmask.nii.gz beside the scans)"
         )

@@ -19,6 +19,7 @@ from bratsseg.study.volume import Study, Volume
 
 # A scan has hundreds of intensities; label maps and masks have a handful.
 LABEL_MAP_VALUES = 12
+EMPTY_MASK = Problem(ContentError, "brain mask: must mark the brain, every voxel is 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +89,14 @@ def inspect(study: Study) -> list[Problem]:
     if study.mask is not None:
         grids["brain mask"] = study.mask.grid
         if not study.mask.voxels.any():
-            problems.append(_content("brain mask: must mark the brain, every voxel is 0"))
+            problems.append(EMPTY_MASK)
+    return [*problems, *inspect_grids(grids), *equal_volumes(study)]
+
+
+def inspect_grids(grids: dict[str, Grid]) -> list[Problem]:
+    """Check the grids of a study by name: each as large as a head, and all the same."""
     sizes = [problem for name, grid in grids.items() for problem in _extent_problems(name, grid)]
-    return [*problems, *sizes, *_grid_problems(grids), *equal_volumes(study)]
+    return [*sizes, *_grid_problems(grids)]
 
 
 def _voxel_problems(name: str, volume: Volume) -> list[Problem]:

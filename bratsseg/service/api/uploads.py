@@ -67,8 +67,16 @@ def upload_facts(context: ContextOf, upload: Upload) -> dict[str, Any]:
             {"id": file.id, "name": file.name, "size": file.size, "crc32": file.crc32, "received": file.received}
             for file in upload.files
         ],
-        "found": upload.found,
+        "found": _found_facts(upload.found),
     }
+
+
+def _found_facts(found: dict[str, Any]) -> dict[str, Any]:
+    """What was found without what only the service itself needs of it."""
+    if not found:
+        return found
+    kept = [{key: value for key, value in file.items() if key != "finding"} for file in found["files"]]
+    return {**found, "files": kept}
 
 
 @router.post("", status_code=201)

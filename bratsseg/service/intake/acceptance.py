@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from isal import igzip
 from sqlalchemy import select
@@ -17,6 +20,7 @@ from bratsseg.files import GZIP_MAGIC
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import record_action
 from bratsseg.service.context import Context
+from bratsseg.service.intake.findings import Finding
 from bratsseg.service.intake.pictures import keep_picture
 from bratsseg.service.intake.pieces import close_upload, find_upload, one_at_a_time, upload_folder
 from bratsseg.service.intake.scans import IGNORE, MASK, ROLES, check_study
@@ -25,6 +29,7 @@ from bratsseg.service.models import require_model
 from bratsseg.service.records import Job, Patient, Result, StudyFile, StudyRecord, Upload, new_id
 from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.study.modality import Modality
+from bratsseg.study.stack import hash_of
 
 PICTURE = "picture"
 
@@ -72,8 +77,9 @@ def _accept(
         name = require_model(session, context.settings, kind, set(chosen) - {MASK, PICTURE}, model).name
     uploaded = upload_folder(context, upload.id)
     sources = {role: uploaded / found["path"] for role, found in chosen.items()}
+    findings = _findings(chosen)
     if kind != PICTURE:
-        check_study("study", sources, {role: found["name"] for role, found in chosen.items()})
+        check_study("study", sources, {role: found["name"] for role, found in chosen.items()}, findings)
     study = StudyRecord(
         id=new_id(),
         patient_id=patient_id or upload.patient_id,
@@ -83,7 +89,7 @@ def _accept(
     )
     kept_in = context.settings.studies / study.id
     try:
-        study.files = [_keep(role, path, kept_in) for role, path in sources.items()]
+        study.files = [_keep(role, path, kept_in, findings.get(role)) for role, path in sources.items()]
         study.fingerprint = _fingerprint(study.files)
         job = _record(context, visitor, upload, study, name)
     except BaseException:
@@ -93,11 +99,16 @@ def _accept(
     return study, job
 
 
-def choose_roles(upload: Upload, given: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def _findings(chosen: Mapping[str, dict[str, Any]]) -> dict[str, Finding]:
+    """What the check found, by role; an upload of an earlier version has none, and its scans are read again."""
+    return {role: Finding.model_validate(found["finding"]) for role, found in chosen.items() if "finding" in found}
+
+
+def choose_roles(upload: Upload, given: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The found files by role; a ``Refusal`` (422) when a role is open, unknown, or claimed twice."""
     if upload.found["kind"] == PICTURE:
         return {PICTURE: upload.found["files"][0]}
-    chosen: dict[str, dict[str, str]] = {}
+    chosen: dict[str, dict[str, Any]] = {}
     for found in upload.found["files"]:
         role = given.get(found["id"]) or found["role"]
         if role == "":
@@ -165,28 +176,33 @@ def _no_job() -> Job:
     raise not_found("job")
 
 
-def _keep(role: str, path: Path, folder: Path) -> StudyFile:
-    """Copy a file into the study's folder under our own name: NIfTI always gzipped, a picture as PNG of its pixels."""
+def _keep(role: str, path: Path, folder: Path, finding: Finding | None) -> StudyFile:
+    """Put a file into the study's folder under our own name: NIfTI always gzipped, a picture as PNG of its pixels."""
     folder.mkdir(exist_ok=True, mode=0o700)
     kept = folder / ("picture.png" if role == PICTURE else f"{role}.nii.gz")
     if role == PICTURE:
         keep_picture(path, kept)
+        digest = hash_of(kept)
     else:
-        _keep_packed(path, kept)
-    with kept.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = _keep_packed(path, kept, finding)
     return StudyFile(role=role, file=kept.name, sha256=digest, size=kept.stat().st_size)
 
 
-def _keep_packed(path: Path, kept: Path) -> None:
+def _keep_packed(path: Path, kept: Path, finding: Finding | None) -> str:
+    """The SHA-256 of what is kept. A packed file that is known and unchanged is neither copied nor read."""
     with path.open("rb") as source:
         packed = source.read(2) == GZIP_MAGIC
         source.seek(0)
-        if packed:
-            with kept.open("xb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-        else:
-            kept.write_bytes(igzip.compress(source.read(), 1, mtime=0))
+        if not packed:
+            content = igzip.compress(source.read(), 1, mtime=0)
+            kept.write_bytes(content)
+            return hashlib.sha256(content).hexdigest()
+    if finding is not None and finding.holds_for(path):
+        with suppress(OSError):  # some disks have no links
+            os.link(path, kept)
+            return finding.sha256
+    shutil.copyfile(path, kept)
+    return hash_of(kept)
 
 
 def _fingerprint(files: list[StudyFile]) -> str:

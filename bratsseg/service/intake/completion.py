@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import record_action
 from bratsseg.service.context import Context
 from bratsseg.service.intake.archive import unpack
+from bratsseg.service.intake.findings import Finding
 from bratsseg.service.intake.pictures import check_picture
 from bratsseg.service.intake.pieces import close_upload, find_upload, one_at_a_time, upload_folder
-from bratsseg.service.intake.scans import IGNORE, MASK, check_scan, propose_roles
-from bratsseg.service.intake.sniffing import UploadKind, sniff
-from bratsseg.service.records import Upload, UploadedFile
+from bratsseg.service.intake.scans import AT_ONCE, IGNORE, MASK, check_scan, propose_roles
+from bratsseg.service.intake.sniffing import UploadKind, promised, sniff
+from bratsseg.service.records import Upload
 from bratsseg.service.refusal import Refusal
+from bratsseg.service.settings import Limits
+from bratsseg.study.reading import Content, read_content
 
 _ZIP_ROOM = "unzipped"
 _CHUNK = 1 << 20
@@ -27,9 +31,9 @@ _CHUNK = 1 << 20
 def complete_upload(context: Context, visitor: Visitor, upload_id: str) -> Upload:
     """Check the files of an upload and propose what each of them is; the user confirms it.
 
-    ``Upload.found`` is then ``{kind: scan|picture, files: [{id, name, path, role, candidates}]}``. A ``Refusal`` of
-    what was sent (413, 415, 422) closes the upload and removes its files. A second request waits for the first, and
-    one after a crash begins anew.
+    ``Upload.found`` is then ``{kind: scan|picture, files: [{id, name, path, role, candidates, finding}]}``, without a
+    ``finding`` (see ``findings``) for a picture. A ``Refusal`` of what was sent (413, 415, 422) closes the upload and
+    removes its files. A second request waits for the first, and one after a crash begins anew.
     """
     with one_at_a_time(upload_id):
         return _complete(context, visitor, upload_id)
@@ -54,39 +58,60 @@ def _complete(context: Context, visitor: Visitor, upload_id: str) -> Upload:
     return find_upload(context, visitor, upload_id)
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """A file at hand, its name, and the CRC-32 that was announced, if one was."""
+
+    path: Path
+    name: str
+    crc32: int | None = None
+
+
 def _examine(context: Context, upload: Upload) -> dict[str, Any]:
     folder, limits = upload_folder(context, upload.id), context.settings.limits
-    for file in upload.files:  # one of no bytes has had no piece
+    files = [_Sent(folder / file.id, file.name, file.crc32) for file in upload.files]
+    for file in files:  # one of no bytes has had no piece
         folder.mkdir(exist_ok=True, mode=0o700)
-        (folder / file.id).touch()
-        _refuse_other(folder / file.id, file)
-    files = [(folder / file.id, file.name) for file in upload.files]
-    kinds = [sniff(path, name) for path, name in files]
-    if UploadKind.ZIP in kinds:
+        file.path.touch()
+    if any(promised(file.name) is UploadKind.ZIP for file in files):
         if len(files) > 1:
             raise Refusal(422, "upload_mixed", "an upload must be one zip or plain files, was both")
-        shutil.rmtree(folder / _ZIP_ROOM, ignore_errors=True)  # what a killed request had unpacked
-        files = unpack(files[0][0], files[0][1], folder / _ZIP_ROOM, limits)
-        kinds = [sniff(path, name) for path, name in files]
-    pictures = [kind.is_picture for kind in kinds]
-    if any(pictures):
+        files = _unzipped(files[0], folder / _ZIP_ROOM, limits)
+    if any(promised(file.name).is_picture for file in files):
         return _picture(files, folder)
-    proposed = propose_roles([name for _, name in files])
-    for (path, name), (role, _) in zip(files, proposed, strict=True):
-        check_scan(path, name, limits, is_scan=role not in (MASK, IGNORE))
-    entries = [
-        _entry(number, path, name, folder) | {"role": role, "candidates": candidates}
-        for number, ((path, name), (role, candidates)) in enumerate(zip(files, proposed, strict=True))
-    ]
+    proposed = propose_roles([file.name for file in files])
+    entries = []
+    for number, (file, (role, candidates)) in enumerate(zip(files, proposed, strict=True)):
+        finding = _checked(file, limits, is_scan=role not in (MASK, IGNORE))
+        told = {"role": role, "candidates": candidates, "finding": finding.model_dump(mode="json")}
+        entries.append(_entry(number, file, folder) | told)
     return {"kind": "scan", "files": entries}
 
 
-def _refuse_other(path: Path, file: UploadedFile) -> None:
+def _unzipped(file: _Sent, into: Path, limits: Limits) -> list[_Sent]:
+    """The files of a zip, which is too large to be kept in memory and read for each of its checks."""
+    content = Content(file.path)
+    _refuse_other(content, file)
+    sniff(content, file.name)
+    shutil.rmtree(into, ignore_errors=True)  # what a killed request had unpacked
+    return [_Sent(path, name) for path, name in unpack(file.path, file.name, into, limits)]
+
+
+def _checked(file: _Sent, limits: Limits, *, is_scan: bool) -> Finding:
+    """All checks of one scan, for which it is read from the disk once."""
+    with AT_ONCE:
+        content, state = read_content(file.path)
+        _refuse_other(content, file)
+        sniff(content, file.name)
+        return check_scan(content, state, file.name, limits, is_scan=is_scan)
+
+
+def _refuse_other(content: Content, file: _Sent) -> None:
     """A ``Refusal`` when the file is not the one that was announced, such as one begun with a scan of somebody else."""
     if file.crc32 is None:
         return
     found = 0
-    with path.open("rb") as stream:
+    with content.open() as stream:
         while chunk := stream.read(_CHUNK):
             found = zlib.crc32(chunk, found)
     if found != file.crc32:
@@ -94,13 +119,17 @@ def _refuse_other(path: Path, file: UploadedFile) -> None:
         raise Refusal(422, "content_differs", text)
 
 
-def _picture(files: list[tuple[Path, str]], folder: Path) -> dict[str, Any]:
+def _picture(files: list[_Sent], folder: Path) -> dict[str, Any]:
     if len(files) > 1:
         raise Refusal(422, "upload_mixed", "an upload must be one picture or the scans of one study, was more")
-    path, name = files[0]
-    check_picture(path, name)
-    return {"kind": "picture", "files": [_entry(0, path, name, folder) | {"role": "picture", "candidates": []}]}
+    (file,) = files
+    with AT_ONCE:
+        content, _ = read_content(file.path)
+        _refuse_other(content, file)
+        sniff(content, file.name)
+        check_picture(content, file.name)
+    return {"kind": "picture", "files": [_entry(0, file, folder) | {"role": "picture", "candidates": []}]}
 
 
-def _entry(number: int, path: Path, name: str, folder: Path) -> dict[str, Any]:
-    return {"id": str(number), "name": name, "path": path.relative_to(folder).as_posix()}
+def _entry(number: int, file: _Sent, folder: Path) -> dict[str, Any]:
+    return {"id": str(number), "name": file.name, "path": file.path.relative_to(folder).as_posix()}

@@ -10,18 +10,19 @@ from PIL import Image, UnidentifiedImageError
 
 from bratsseg.service.refusal import Refusal
 from bratsseg.study.checks import LABEL_MAP_VALUES
+from bratsseg.study.reading import Content
 
 MOST_PIXELS = 50_000_000
 FORMATS = ("PNG", "JPEG", "TIFF")
 _KEPT = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGB", "CMYK": "RGB", "I;16": "I;16"}
 
 
-def open_picture(path: Path, name: str) -> Image.Image:
+def open_picture(content: Content, name: str) -> Image.Image:
     """Decode a picture whole; a ``Refusal``: 413 when it has too many pixels, 422 when it is damaged."""
     try:
-        with warnings.catch_warnings():
+        with content.open() as stream, warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(path, formats=FORMATS)
+            picture = Image.open(stream, formats=FORMATS)
             if picture.width * picture.height > MOST_PIXELS:
                 raise Refusal(413, "too_large", f"{name}: may have at most {MOST_PIXELS:,} pixels")
             picture.load()
@@ -32,9 +33,9 @@ def open_picture(path: Path, name: str) -> Image.Image:
     return picture
 
 
-def check_picture(path: Path, name: str) -> None:
+def check_picture(content: Content, name: str) -> None:
     """Check a picture to its last pixel; a ``Refusal`` as of ``open_picture``, and 422 when every pixel is the same."""
-    with open_picture(path, name) as picture:
+    with open_picture(content, name) as picture:
         if picture.mode not in _KEPT:
             text = f"{name}: must be grey or RGB of 8 bits a channel, or grey of 16, was of mode {picture.mode}"
             raise Refusal(422, "content_invalid", text)
@@ -48,6 +49,6 @@ def check_picture(path: Path, name: str) -> None:
 
 def keep_picture(path: Path, kept: Path) -> None:
     """Write the pixels of a checked picture as PNG, which any browser shows, without what else was in the file."""
-    with open_picture(path, "the picture") as picture:
+    with open_picture(Content(path), "the picture") as picture:
         mode = _KEPT[picture.mode]
         (picture if picture.mode == mode else picture.convert(mode)).save(kept, "PNG")

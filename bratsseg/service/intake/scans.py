@@ -11,15 +11,17 @@ from isal import igzip
 
 from bratsseg.errors import CaseError
 from bratsseg.files import GZIP_MAGIC
+from bratsseg.service.intake.findings import Finding, finding_of
 from bratsseg.service.refusal import Refusal, of_error
 from bratsseg.service.settings import Limits
-from bratsseg.study.brain import find_brain
+from bratsseg.study.brain import BY_MASK, find_brain, no_brain, refuse_by_signs
 from bratsseg.study.case import Case, VolumeSource, raise_fatal
-from bratsseg.study.checks import inspect
+from bratsseg.study.checks import EMPTY_MASK, inspect, inspect_grids
 from bratsseg.study.layout.filename import FileName, read_names
 from bratsseg.study.layout.roles import FileRole
 from bratsseg.study.modality import Modality
-from bratsseg.study.reading import Header, read_header, read_study, read_volume
+from bratsseg.study.reading import Content, Header, read_header, read_study, read_volume
+from bratsseg.study.stack import FileState
 from bratsseg.study.volume import Study, Volume
 
 MASK, IGNORE = "mask", "ignore"
@@ -35,48 +37,76 @@ def propose_roles(names: list[str]) -> list[tuple[str, list[str]]]:
     return [(_role(named), sorted(map(str, named.claims))) for named in read_names([Path(name) for name in names])]
 
 
-def check_scan(path: Path, name: str, limits: Limits, *, is_scan: bool) -> None:
+def check_scan(content: Content, state: FileState, name: str, limits: Limits, *, is_scan: bool) -> Finding:
     """Check one NIfTI file to its last byte; ``is_scan`` is False for masks, which have few values.
 
     Raises a ``Refusal``: 413 when it has too many voxels, 422 when it is damaged, 4-D, not numbers, constant, or a
     label map.
     """
     try:
-        with AT_ONCE:
-            volume = read_bounded(path, name, limits.voxels)
-            if is_scan:
-                raise_fatal(name, inspect(Study(name, {Modality.FLAIR: volume})))
+        volume = read_bounded(content, name, limits.voxels)
+        if is_scan:
+            raise_fatal(name, inspect(Study(name, {Modality.FLAIR: volume})))
+        return finding_of(volume, state, is_scan=is_scan)
     except CaseError as error:
-        raise of_error(error, {f"case {name}: FLAIR: ": f"{name}: ", path.name: name}) from error
+        raise of_error(error, {f"case {name}: FLAIR: ": f"{name}: ", content.path.name: name}) from error
 
 
-def read_bounded(path: Path, name: str, most: int) -> Volume:
+def read_bounded(content: Content, name: str, most: int) -> Volume:
     """Read one NIfTI file of one volume and at most so many voxels, after a look at how large it really is.
 
     Raises a ``Refusal`` (413, 422) for more than that, a ``CaseError`` when it is damaged.
     """
-    header = read_header(VolumeSource(path), name)
+    source = VolumeSource(content.path)
+    header = read_header(source, name, content=content)
     if header.volumes > 1:
         text = f"{name}: must be one 3-D volume, has {header.volumes}; save the volumes as files of their own"
         raise Refusal(422, "content_invalid", text)
-    _refuse_too_large(path, name, header, most)
-    return read_volume(VolumeSource(path), name)
+    _refuse_too_large(content, name, header, most)
+    return read_volume(source, name, content=content)
 
 
-def check_study(name: str, sources: Mapping[str, Path], names: Mapping[str, str]) -> None:
-    """Check scans together: ``sources`` by role, ``names`` what the user calls them.
+def check_study(
+    name: str, sources: Mapping[str, Path], names: Mapping[str, str], findings: Mapping[str, Finding]
+) -> None:
+    """Check scans together: ``sources`` by role, ``names`` what the user calls them, ``findings`` what is known.
 
-    Raises a ``Refusal`` (422): grids that differ, skull on, no brain, a file that became unreadable.
+    Scans that were checked as what they are now, and have not changed since, are not read again. Raises a ``Refusal``
+    (422): grids that differ, skull on, no brain, a file that became unreadable.
     """
-    scans = {Modality(role): VolumeSource(path) for role, path in sources.items() if role != MASK}
     try:
-        with AT_ONCE:
-            study = read_study(Case(name, scans, mask=sources.get(MASK)))
-            raise_fatal(name, inspect(study))
-            find_brain(study)
+        if all(_is_known(role, path, findings.get(role)) for role, path in sources.items()):
+            _check_findings(name, findings)
+        else:
+            _read_together(name, sources)
     except CaseError as error:
         theirs = {path.name: names[role] for role, path in sources.items()}
         raise of_error(error, {f"case {name}: ": "", **theirs}) from error
+
+
+def _is_known(role: str, path: Path, finding: Finding | None) -> bool:
+    """True when a file was checked as what its role says and is unchanged."""
+    return finding is not None and (finding.sign is None) == (role == MASK) and finding.holds_for(path)
+
+
+def _check_findings(name: str, findings: Mapping[str, Finding]) -> None:
+    labels = {role: "brain mask" if role == MASK else Modality(role).label for role in findings}
+    ordered = [role for role in ROLES if role in findings]
+    problems = [EMPTY_MASK for finding in findings.values() if finding.empty]
+    raise_fatal(name, [*problems, *inspect_grids({labels[role]: findings[role].grid for role in ordered})])
+    if MASK not in findings:
+        signs = {labels[role]: sign for role in ordered if (sign := findings[role].sign) is not None}
+        refuse_by_signs(name, signs)
+    elif not findings[MASK].marks:
+        raise no_brain(name, BY_MASK)
+
+
+def _read_together(name: str, sources: Mapping[str, Path]) -> None:
+    scans = {Modality(role): VolumeSource(path) for role, path in sources.items() if role != MASK}
+    with AT_ONCE:
+        study = read_study(Case(name, scans, mask=sources.get(MASK)))
+        raise_fatal(name, inspect(study))
+        find_brain(study)
 
 
 def _role(named: FileName) -> str:
@@ -87,17 +117,17 @@ def _role(named: FileName) -> str:
     return str(next(iter(named.claims))) if len(named.claims) == 1 else ""
 
 
-def _refuse_too_large(path: Path, name: str, header: Header, most: int) -> None:
+def _refuse_too_large(content: Content, name: str, header: Header, most: int) -> None:
     """Refuse by the header, then by what really comes out of a gzip stream, before anybody reads it to its end."""
     count = prod(header.grid.shape)
     if count > most:
         raise Refusal(413, "too_large", f"{name}: may have at most {most:,} voxels, has {count:,}")
-    if _unpacks_to_more(path, count * header.dtype.itemsize + _AFTER):
+    if _unpacks_to_more(content, count * header.dtype.itemsize + _AFTER):
         raise Refusal(422, "zip_bomb", f"{name}: unpacks to more than its header promises; write the file again")
 
 
-def _unpacks_to_more(path: Path, most: int) -> bool:
-    with path.open("rb") as raw:
+def _unpacks_to_more(content: Content, most: int) -> bool:
+    with content.open() as raw:
         if raw.read(2) != GZIP_MAGIC:
             return False
         raw.seek(0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from enum import StrEnum
-from pathlib import Path
 
 from bratsseg.files import GZIP_MAGIC
 from bratsseg.service.refusal import Refusal
+from bratsseg.study.reading import Content
 
 _SUFFIXES = {
     ".nii": "NIfTI",
@@ -20,6 +20,7 @@ _SUFFIXES = {
     ".tiff": "TIFF",
 }
 ACCEPTED = ", ".join(_SUFFIXES)
+_START = 4096
 
 
 class UploadKind(StrEnum):
@@ -46,13 +47,14 @@ def promised(name: str) -> UploadKind:
     raise Refusal(415, "type_unknown", f"{name}: must be one of {ACCEPTED}")
 
 
-def sniff(path: Path, name: str) -> UploadKind:
+def sniff(content: Content, name: str) -> UploadKind:
     """The kind of a file, by content, which must be what its name promises.
 
     Raises a ``Refusal``: 415 when content and name differ, 422 when the file is empty or cut short.
     """
     wanted = promised(name)
-    start = _start(path)
+    with content.open() as stream:
+        start = stream.read(_START)
     if not start:
         raise Refusal(422, "unreadable", f"{name}: is empty; copy it again")
     found = _kind_of(start)
@@ -90,8 +92,3 @@ def _gunzipped(start: bytes) -> bytes:
         return zlib.decompressobj(wbits=31).decompress(start, 1024)
     except zlib.error:
         return b""
-
-
-def _start(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(4096)

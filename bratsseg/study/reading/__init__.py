@@ -1,6 +1,6 @@
 """Reading: files → Volume and Study. One file per format; each format's library is imported inside."""
 
-from bratsseg.study.reading.content import Content
+from bratsseg.study.reading.content import Content, read_content
 from bratsseg.study.reading.geometry import GeometryPolicy
 from bratsseg.study.reading.header import Header
 from bratsseg.study.reading.study import (
@@ -19,6 +19,7 @@ __all__ = [
     "Header",
     "StudyFiles",
     "is_picture",
+    "read_content",
     "read_files",
     "read_header",
     "read_reference",

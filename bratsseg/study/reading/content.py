@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from bratsseg.study.stack import Member, hash_of, hash_of_members, is_plain, members
+from bratsseg.errors import ReadError
+from bratsseg.study.stack import FileState, Member, hash_of, hash_of_members, is_plain, members, state_of
 
 MOST_KEPT = 1 << 29
 """Bytes. What has more is not kept in memory but read again: no scan of a head has so many."""
@@ -64,3 +65,14 @@ class Content:
         if is_plain(self.path):
             return hashlib.sha256(self.kept[self.path]).hexdigest()
         return hash_of_members((path.name, content) for path, content in self.kept.items())
+
+
+def read_content(path: Path) -> tuple[Content, FileState]:
+    """Read and hash what lies behind a path; what cannot be read is left to the reader of its format, who says why."""
+    size = changed = None
+    try:
+        size, changed = state_of(path)  # before reading: a file that changes meanwhile must look changed later
+        content = Content.read(path)
+        return content, FileState(size, changed, content.sha256())
+    except (OSError, ReadError):
+        return Content(path), FileState(size, changed)

@@ -16,10 +16,10 @@ from bratsseg.files import GZIP_MAGIC
 from bratsseg.study.case import Case, VolumeSource, raise_fatal
 from bratsseg.study.grid import Grid
 from bratsseg.study.reading import itk, nifti, picture
-from bratsseg.study.reading.content import Content
+from bratsseg.study.reading.content import Content, read_content
 from bratsseg.study.reading.geometry import GeometryPolicy
 from bratsseg.study.reading.header import SLICER_SEGMENTATION, Header
-from bratsseg.study.stack import FileState, is_plain, state_of
+from bratsseg.study.stack import FileState, is_plain
 from bratsseg.study.volume import Study, Volume
 
 DEFAULT_POLICY = GeometryPolicy()
@@ -38,22 +38,28 @@ class Format(Protocol):
         """The stored voxels, (I, J, K), and notes on what was odd and tolerated."""
 
 
-def read_header(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAULT_POLICY) -> Header:
+def read_header(
+    source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAULT_POLICY, content: Content | None = None
+) -> Header:
     """What the file says about a volume, without its voxels.
 
-    ``owner`` ("case 7: T1ce") opens every message. Raises ``ReadError``, ``ContentError`` or ``GeometryError``.
+    ``owner`` ("case 7: T1ce") opens every message, ``content`` is the file's where it was read before. Raises
+    ``ReadError``, ``ContentError`` or ``GeometryError``.
     """
-    content = Content(source.path)
+    content = content or Content(source.path)
     return _format_of(content, owner).read_header(source, content, owner, policy)
 
 
-def read_volume(source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAULT_POLICY) -> Volume:
+def read_volume(
+    source: VolumeSource, owner: str, policy: GeometryPolicy = DEFAULT_POLICY, content: Content | None = None
+) -> Volume:
     """One volume as it is stored: voxels (I, J, K) in native byte order, grid in RAS mm, the source's NIfTI header.
 
+    ``content`` is the file's where it was read before (``read_content``).
     Raises ``ReadError`` (missing, truncated, damaged), ``ContentError`` (not one grey 3-D volume) or
     ``GeometryError`` (the header does not say where the voxels are, and ``policy`` does not help).
     """
-    return _read(source, Content(source.path), owner, policy)[0]
+    return _read(source, content or Content(source.path), owner, policy)[0]
 
 
 def read_reference(path: Path, owner: str, policy: GeometryPolicy = DEFAULT_POLICY, onto: Grid | None = None) -> Volume:
@@ -147,7 +153,7 @@ class _FileRead:
 
 
 def _read_file(sources: Mapping[str, VolumeSource], owner: str, policy: GeometryPolicy) -> _FileRead:
-    content, state = _content_of(next(iter(sources.values())).path)
+    content, state = read_content(next(iter(sources.values())).path)
     parts: dict[str, tuple[Volume, Header] | Exception] = {}
     for name, source in sources.items():
         try:
@@ -155,17 +161,6 @@ def _read_file(sources: Mapping[str, VolumeSource], owner: str, policy: Geometry
         except Exception as error:  # the other files are read all the same, so that each has its hash
             parts[name] = error
     return _FileRead(state, parts)
-
-
-def _content_of(path: Path) -> tuple[Content, FileState]:
-    """The bytes of a file and its state; what cannot be read is left to the reader of its format, who says why."""
-    size = changed = None
-    try:
-        size, changed = state_of(path)  # before reading: a file that changes meanwhile must look changed later
-        content = Content.read(path)
-        return content, FileState(size, changed, content.sha256())
-    except (OSError, ReadError):
-        return Content(path), FileState(size, changed)
 
 
 def _study_of(case: Case, read: Mapping[str, tuple[Volume, Header] | Exception]) -> Study:
