@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from bratsseg.evaluation.overlap import dice
 from bratsseg.inference import Segmenter
 from bratsseg.inference.decoding import Decoding, decode
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
+from bratsseg.study.overlap import dice
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study, Volume
 from bratsseg.synthesis.generator import synthesize_patient

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from bratsseg.evaluation.folders import evaluate_folders
-from bratsseg.evaluation.overlap import dice
 from bratsseg.inference import Segmenter
 from bratsseg.study.modality import Modality, modality_of
+from bratsseg.study.overlap import dice
 from bratsseg.study.quality import RegionQuality
 from bratsseg.study.regions import Region
 from bratsseg.synthesis.generator import synthesize_patient

@@ -26,11 +26,11 @@ import numpy as np
 import torch
 from calibrate import study_of
 
-from bratsseg.evaluation.overlap import dice
 from bratsseg.inference import Segmenter
 from bratsseg.inference.model import ModelFolder
 from bratsseg.inference.runtime import Runtime
 from bratsseg.study.modality import Modality
+from bratsseg.study.overlap import dice
 from bratsseg.study.regions import Region
 from bratsseg.synthesis.generator import VERSION, synthesize_patient
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from bratsseg.errors import ModalityMissing
 from bratsseg.evaluation.convention import LENIENT
-from bratsseg.evaluation.overlap import dice
 from bratsseg.inference import Segmenter
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.modality import Modality
+from bratsseg.study.overlap import dice
 from bratsseg.study.reading import read_reference, read_study
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bratsseg.config import Config
-from bratsseg.evaluation.overlap import Mask
+from bratsseg.study.overlap import Mask
 from bratsseg.study.regions import Region
 
 BACKGROUND = "background"

@@ -15,7 +15,6 @@ import numpy as np
 from bratsseg.errors import CaseError, Code, UsageError
 from bratsseg.evaluation.convention import settle_dialects
 from bratsseg.evaluation.lesion_rules import LesionRules
-from bratsseg.evaluation.overlap import Mask
 from bratsseg.evaluation.scoring import CaseScores, score_case
 from bratsseg.results.labelmaps import LabelMapFile, Reason, find_label_maps, find_references
 from bratsseg.results.reading import label_map_of, read_labels
@@ -23,6 +22,7 @@ from bratsseg.study.account import Account
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
+from bratsseg.study.overlap import Mask
 from bratsseg.study.volume import Volume
 from bratsseg.wording import some
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bratsseg.evaluation.overlap import Mask
+from bratsseg.study.overlap import Mask
 
 Labels = NDArray[np.int32]
 

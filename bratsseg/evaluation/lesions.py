@@ -35,9 +35,9 @@ from scipy import ndimage
 
 from bratsseg.evaluation.lesion_parts import Labels, Lesions, joined, merged_parts, parts, without_small
 from bratsseg.evaluation.lesion_rules import LesionRules
-from bratsseg.evaluation.overlap import UNDEFINED, Mask
 from bratsseg.evaluation.surface_distance import surface_distances, voxel_nsd
 from bratsseg.study.brain import bounding_box
+from bratsseg.study.overlap import UNDEFINED, Mask
 from bratsseg.study.volume import Box
 
 TOLERANCES_MM = (0.5, 1.0)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bratsseg.config import Config
-from bratsseg.evaluation.overlap import Mask, dice
+from bratsseg.study.overlap import Mask, dice
 
 TUMOUR_SLICES = "@tumour_slices"
 

@@ -10,13 +10,13 @@ import numpy as np
 from bratsseg.errors import GridMismatch
 from bratsseg.evaluation.lesion_rules import LesionRules
 from bratsseg.evaluation.lesions import LesionScores, masks_from_regions, score_lesions
-from bratsseg.evaluation.overlap import UNDEFINED, Mask, dice, iou, precision, sensitivity, specificity
 from bratsseg.evaluation.pixels import CasePixels, case_pixels
 from bratsseg.evaluation.surface import hd95_mm
 from bratsseg.evaluation.surface_distance import surface_distances
 from bratsseg.study.brain import bounding_box
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
+from bratsseg.study.overlap import UNDEFINED, Mask, dice, iou, precision, sensitivity, specificity
 from bratsseg.study.regions import Region
 
 CAVITY = "RC"

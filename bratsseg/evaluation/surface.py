@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from bratsseg.evaluation.overlap import UNDEFINED, Mask
 from bratsseg.study.brain import bounding_box
+from bratsseg.study.overlap import UNDEFINED, Mask
 
 
 def hd95_mm(predicted: Mask, reference: Mask, spacing: Sequence[float]) -> float:

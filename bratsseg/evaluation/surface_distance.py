@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from bratsseg.evaluation.overlap import UNDEFINED, Mask
 from bratsseg.evaluation.surface import surface
 from bratsseg.study.brain import bounding_box
+from bratsseg.study.overlap import UNDEFINED, Mask
 
 Numbers = NDArray[np.float64]
 

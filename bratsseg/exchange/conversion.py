@@ -29,7 +29,7 @@ from bratsseg.results.sorting import LENIENT
 from bratsseg.study.account import Account
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.dialect import Dialect, get_dialect
-from bratsseg.study.layout.roles import stem_of
+from bratsseg.study.layout.roles import NIFTI_SUFFIXES, stem_of
 from bratsseg.study.mark import MARK
 from bratsseg.study.reading import read_volume
 from bratsseg.study.regions import Region
@@ -253,4 +253,4 @@ def _description(item: LabelMapFile, volume: Volume, target: Dialect) -> str:
 
 def _nifti_name(path: Path) -> str:
     lower = path.name.lower()
-    return path.name if lower.endswith((".nii", ".nii.gz")) else f"{stem_of(path)}.nii.gz"
+    return path.name if lower.endswith(NIFTI_SUFFIXES) else f"{stem_of(path)}.nii.gz"

@@ -9,11 +9,12 @@ from datetime import date
 from pathlib import Path
 
 from bratsseg.files import write_files
-from bratsseg.results.filenames import BIDS_FOLDER, EDITED
+from bratsseg.results.filenames import BIDS_FOLDER, EDITED, SLICER
+from bratsseg.study.layout.roles import NIFTI_SUFFIXES
 
 REPORT = "conversion.json"
 """What a conversion leaves in OUT: what was asked, done and refused, and the hash of each file written."""
-_DRAWN = (".nii", ".nii.gz", ".seg.nrrd")
+_DRAWN = (*NIFTI_SUFFIXES, SLICER[0])
 _NOT_DRAWN = ("_probseg.", "_prob_")
 
 

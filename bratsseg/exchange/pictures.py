@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bratsseg.results.filenames import MASK
+from bratsseg.study.layout.roles import TIFF_SUFFIXES
 from bratsseg.study.stack import is_stack, members
 
 DIALECT = "whole-tumour"
 """What the values of these masks mean."""
-_TIFF = (".tif", ".tiff")
 
 
 def mask_pattern(source: Path) -> str:
@@ -22,7 +22,7 @@ def mask_pattern(source: Path) -> str:
 
     JPEG blurs edges, so its masks are PNG.
     """
-    suffix = ".tif" if source.suffix.lower() in _TIFF else ".png"
+    suffix = ".tif" if source.suffix.lower() in TIFF_SUFFIXES else ".png"
     return f"{source.stem}{MASK}{suffix}"
 
 
@@ -51,6 +51,6 @@ def _pictures(values: NDArray[np.uint8], names: list[str]) -> dict[str, bytes]:
         stream = io.BytesIO()
         # A picture's rows are J and its columns I (see study.reading.picture).
         picture = Image.fromarray(np.ascontiguousarray(values[:, :, k].T))
-        picture.save(stream, format="TIFF" if Path(name).suffix in _TIFF else "PNG")
+        picture.save(stream, format="TIFF" if Path(name).suffix in TIFF_SUFFIXES else "PNG")
         files[name] = stream.getvalue()
     return files

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bratsseg.study.brain import bounding_box
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality
+from bratsseg.study.overlap import dice
 from bratsseg.study.quality import Answer, ModalityDrop, RegionQuality
 from bratsseg.study.regions import Region
 from bratsseg.tensors.transforms import expand_box
@@ -134,7 +135,7 @@ def modality_drop(answer: LabelMap, without: Mapping[Modality, LabelMap]) -> dic
     for region in (region for region in Region if region in answer.assessable):
         mask = answer.region(region)
         agreements = {
-            modality: _dice(mask, other.region(region))
+            modality: dice(mask, other.region(region))
             for modality, other in without.items()
             if region in other.assessable
         }
@@ -145,9 +146,3 @@ def modality_drop(answer: LabelMap, without: Mapping[Modality, LabelMap]) -> dic
                 mean=round(mean, _DIGITS), worst=round(agreements[worst], _DIGITS), without=worst
             )
     return found
-
-
-def _dice(one: Mask, other: Mask) -> float:
-    """Dice of two masks; both empty is 1, as ``evaluation`` has it."""
-    total = int(np.count_nonzero(one)) + int(np.count_nonzero(other))
-    return 1.0 if total == 0 else 2 * int(np.count_nonzero(one & other)) / total

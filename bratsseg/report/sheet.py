@@ -18,6 +18,7 @@ from bratsseg.report.case_facts import CaseFacts, RegionRow
 from bratsseg.report.overlay import Colour, jpeg
 from bratsseg.report.picture import latin
 from bratsseg.study.regions import APPEARANCE
+from bratsseg.wording import lines_of
 
 rl_config.useA85 = 0  # binary streams: a quarter smaller, and .5 s a page quicker than its encoder in Python
 _EDGE = 14 * mm
@@ -61,9 +62,8 @@ def _story(facts: CaseFacts, cuts: Colour | None) -> list[Flowable]:
         told = f", told by {where.middle}" if where.middle else ""
         text = f"Side: {phrases.side(where)}{told}. Centre: {phrases.centre(where)} of the origin."
         story.append(Paragraph(_safe(text), _TEXT))
-    story += [Paragraph(_safe(f"Flag: {warning}"), _TEXT) for warning in facts.warnings[:_MOST_FLAGS]]
-    if len(facts.warnings) > _MOST_FLAGS:
-        story.append(Paragraph(f"{len(facts.warnings) - _MOST_FLAGS} more flags are on the page.", _TEXT))
+    flags = [f"Flag: {warning}" for warning in facts.warnings]
+    story += [Paragraph(_safe(line), _TEXT) for line in lines_of(flags, _MOST_FLAGS, " on the page")]
     story += [Spacer(1, 3 * mm), *_pictures(facts, cuts), Paragraph(_safe(_provenance(facts)), _SMALL)]
     return story
 

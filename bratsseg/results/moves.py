@@ -20,6 +20,7 @@ from bratsseg.results.filenames import REPORT, is_result_file
 from bratsseg.results.record import CaseRecord, InputFile, record_path
 from bratsseg.results.staging import Staging
 from bratsseg.results.swap import link_entry
+from bratsseg.study.layout.roles import PICTURE_SUFFIXES
 from bratsseg.study.mark import record_beside
 
 Inputs = Mapping[str, InputFile]
@@ -133,11 +134,10 @@ def ends_of(folder: Path) -> list[str]:
     """What the files of a result are called after the case's name, where that name is not a picture's."""
     stem = folder.name
     names = [entry.name for entry in folder.iterdir() if entry.is_file() and entry.name.startswith(stem)]
-    pictures = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
     return [
         name[len(stem) :]
         for name in names
-        if is_result_file(name, stem) and (not name.lower().endswith(pictures) or name[len(stem) :] in REPORT)
+        if is_result_file(name, stem) and (not name.lower().endswith(PICTURE_SUFFIXES) or name[len(stem) :] in REPORT)
     ]
 
 

@@ -217,7 +217,7 @@ def day_of(study: StudyRecord) -> str:
     return (study.taken_on or study.created_at.date()).isoformat()
 
 
-def patient_of(session: Session, result: Result) -> Patient | None:
+def patient_behind(session: Session, result: Result) -> Patient | None:
     """Whose result it is, when the study belongs to a patient."""
     study = session.get_one(StudyRecord, result.study_id)
     return None if study.patient_id is None else session.get(Patient, study.patient_id)

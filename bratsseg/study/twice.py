@@ -15,12 +15,13 @@ import numpy as np
 from isal import igzip
 
 from bratsseg.errors import ModalityAmbiguous
+from bratsseg.files import GZIP_MAGIC
 from bratsseg.study.case import Problem, VolumeSource
+from bratsseg.study.layout.roles import NIFTI_SUFFIXES
 from bratsseg.study.modality import Modality
 from bratsseg.study.volume import Study, Volume
 
-_WHOLE = (".nii", ".nii.gz", ".mha")  # formats whose voxels lie in the file itself
-_GZIP = b"\x1f\x8b"
+_WHOLE = (*NIFTI_SUFFIXES, ".mha")  # formats whose voxels lie in the file itself
 _TRAILER = 8  # bytes: checksum and length of what was packed (RFC 1952)
 _CHUNK = 1 << 20
 _COARSE = 16
@@ -81,7 +82,7 @@ def _same_content(one: Path, other: Path) -> bool:
 
 def _is_packed(path: Path) -> bool:
     with path.open("rb") as stream:
-        return stream.read(len(_GZIP)) == _GZIP
+        return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
 def _trailer(path: Path) -> bytes:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from bratsseg.evaluation.overlap import dice
 from bratsseg.evaluation.pixels import Confusion, case_pixels, count_pixels, pool
+from bratsseg.study.overlap import dice
 
 MASKS = arrays(np.bool_, (4, 3, 5))
 

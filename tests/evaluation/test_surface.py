@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as hnp
 from monai.metrics import DiceMetric, compute_hausdorff_distance
 from scipy import ndimage
 
-from bratsseg.evaluation.overlap import dice
 from bratsseg.evaluation.surface import hd95_mm, surface
+from bratsseg.study.overlap import dice
 from tests.conftest import ball
 
 SPACINGS = st.tuples(*[st.sampled_from([0.5, 1.0, 2.5, 6.0])] * 3)

@@ -18,7 +18,7 @@ from bratsseg.service.models import installed_models, model_facts
 from bratsseg.service.pages.forms import FormOf, redirect, text
 from bratsseg.service.records import Patient, StudyRecord
 from bratsseg.service.refusal import Refusal, not_found
-from bratsseg.service.results import find_result, patient_of, result_facts
+from bratsseg.service.results import find_result, patient_behind, result_facts
 from bratsseg.service.reviews import add_review
 from bratsseg.service.templates import page
 from bratsseg.study.modality import Modality
@@ -81,7 +81,7 @@ def show_result(request: Request, context: ContextOf, visitor: VisitorOf, result
     with context.store.writing() as session:
         found = find_result(session, result)
         facts = result_facts(context, session, found)
-        patient = patient_of(session, found)
+        patient = patient_behind(session, found)
         record_action(session, visitor, "result.read", result, patient=facts["patient_id"])
     values: dict[str, Any] = {"result": facts, "patient": patient, "modalities": list(Modality), "lesion_ml": LESION_ML}
     return page(request, "result.html.j2", **values)

@@ -11,8 +11,10 @@ from bratsseg.study.contrast import ABOUT_CONTRAST
 from bratsseg.study.glued import senses_of
 from bratsseg.study.modality import candidates, read_name, words
 
-SUFFIXES = (".nii.gz", ".hdr.gz", ".nii", ".hdr", ".mha", ".mhd", ".nrrd")
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+NIFTI_SUFFIXES = (".nii.gz", ".nii")
+SUFFIXES = (*NIFTI_SUFFIXES, ".hdr.gz", ".hdr", ".mha", ".mhd", ".nrrd")
+TIFF_SUFFIXES = (".tif", ".tiff")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", *TIFF_SUFFIXES)
 
 
 class FileRole(StrEnum):

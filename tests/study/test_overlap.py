@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from monai.metrics import DiceMetric
 
-from bratsseg.evaluation.overlap import dice, precision, sensitivity
+from bratsseg.study.overlap import dice, precision, sensitivity
 
 SHAPES = st.tuples(*[st.integers(1, 5)] * 3)
 PAIRS = SHAPES.flatmap(lambda shape: st.tuples(hnp.arrays(bool, shape), hnp.arrays(bool, shape)))
