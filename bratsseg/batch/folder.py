@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -154,11 +154,11 @@ def segment_cases(
                     watcher.settled(outcome)
                 outcomes.append(outcome.small())
         finally:
-            _rebuild(staging)
+            _told_when_it_fails(lambda: rebuild_table(staging), out / TABLE)
         if options.report or (moves.moved and (out / INDEX).exists()):
-            write_index(out)
+            _told_when_it_fails(lambda: write_index(out), out / INDEX)
         if "bids" in options.formats or (moves.moved and (out / BIDS_FOLDER).is_dir()):
-            _add_bids(out)
+            _told_when_it_fails(lambda: _add_bids(out), out / BIDS_FOLDER)
     return BatchSummary(out, tuple(outcomes), moves)
 
 
@@ -175,8 +175,9 @@ def _add_bids(out: Path) -> None:
         log.warning("%s was changed by hand and kept", name)
 
 
-def _rebuild(staging: Staging) -> None:
+def _told_when_it_fails(work: Callable[[], object], path: Path) -> None:
+    """Write what is derived from the records; it can be made again, and a full disk has been told of case by case."""
     try:
-        rebuild_table(staging)
-    except (OSError, CaseError) as error:  # a full disk has been told of case by case
-        log.warning("%s could not be written: %s", staging.out / TABLE, error)
+        work()
+    except (OSError, CaseError) as error:
+        log.warning("%s could not be written: %s", path, error)

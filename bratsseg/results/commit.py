@@ -50,8 +50,11 @@ def _replace(record: CaseRecord, files: Mapping[str, bytes], staging: Staging, *
                 known = _carry_over(target, fresh, keep_outputs) if target.is_dir() else frozenset()
                 sync_folder(fresh)
                 staging.put_in_place(fresh, target, known)
-    except OSError as error:
-        raise WriteError(f"case {record.case}: its results must fit into OUT; {error.strerror or error}") from error
+    except (OSError, WriteError) as error:
+        cause = error.__cause__ if isinstance(error, WriteError) and error.__cause__ is not None else error
+        why = getattr(cause, "strerror", None) or cause
+        stays = "; what was there stays" if target.exists() else ""
+        raise WriteError(f"case {record.case}: its results must fit into OUT; {why}{stays}") from error
 
 
 def record_bytes(record: CaseRecord) -> bytes:
