@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bratsseg.study.layout.roles import FileRole, key_of, role_of
 from bratsseg.study.modality import Modality, candidates, modality_of
 
 FLAIR, T1N, T1C, T2W = Modality
@@ -103,41 +102,3 @@ def test_any_text_can_be_asked_about(name: str) -> None:
 @given(st.sampled_from(["patient", "BraTS2021", "x7", "Müller"]), st.integers(0, 9999), st.sampled_from(list(NAMES)))
 def test_a_case_id_before_the_words_changes_nothing(word: str, number: int, name: str) -> None:
     assert candidates(f"{word}_{number:05d}_{name}") == candidates(name)
-
-
-@pytest.mark.parametrize(
-    ("name", "role"),
-    [
-        ("BraTS2021_00000_seg", FileRole.REFERENCE),
-        ("OTMultiClass", FileRole.REFERENCE),
-        ("VSD.Brain_3more.XX.O.OT.54517", FileRole.REFERENCE),
-        ("sub-01_space-orig_dseg", FileRole.REFERENCE),
-        ("W39_1998.09.19_Segm", FileRole.REFERENCE),
-        ("case7_mask", FileRole.REFERENCE),
-        ("tumor_mask", FileRole.REFERENCE),
-        ("brainmask", FileRole.MASK),
-        ("T1_brain_mask", FileRole.MASK),
-        ("sub-01_desc-brain_mask", FileRole.MASK),
-        ("mask", FileRole.UNDECIDED),
-        ("T1_mask", FileRole.UNDECIDED),
-        ("case_prob_WT", FileRole.DERIVED),
-        ("T1_N4_brain", None),
-        ("otter_001_t1", None),
-    ],
-)
-def test_what_is_no_scan_is_not_taken_for_one(name: str, role: FileRole | None) -> None:
-    assert role_of(name) is role
-
-
-@pytest.mark.parametrize(
-    ("stem", "key"),
-    [
-        ("BraTS20_Training_001_t1ce", "BraTS20_Training_001"),
-        ("T1_case7", "case7"),
-        ("case7_post_T1", "case7"),
-        ("sub-01_ce-gad_T1w", "sub-01"),
-        ("flair", ""),
-    ],
-)
-def test_the_case_stem_is_what_modality_words_leave(stem: str, key: str) -> None:
-    assert key_of(stem) == key

@@ -1,4 +1,4 @@
-"""Which file of a folder is which: names read together, versions, sidecars beside them."""
+"""Names of files read together."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bratsseg.study.case import Case
 from bratsseg.study.layout import find_cases
 from bratsseg.study.modality import Modality
-from tests.study.scans import put, put_json
+from tests.study.scans import put
 
 FLAIR, T1N, T1C, T2W = Modality
 
@@ -97,63 +96,3 @@ def test_files_of_one_name_are_told_with_their_folders(tmp_path: Path) -> None:
     text = refusal(tmp_path)
     assert "T1/scan.nii.gz" in text
     assert "T1 nativ/scan.nii.gz" in text
-
-
-def test_a_folder_knows_of_contrast_what_the_file_does_not_say(tmp_path: Path) -> None:
-    put(tmp_path / "Miller", "T1/T1.nii.gz", "T1_KM/T1.nii.gz", "FLAIR/FLAIR.nii.gz")
-    (case,) = find_cases(tmp_path)
-    assert {m: source.path.parent.name for m, source in case.sources.items()} == {
-        FLAIR: "FLAIR",
-        T1N: "T1",
-        T1C: "T1_KM",
-    }
-
-
-def with_sidecar(root: Path, stem: str, **facts: object) -> None:
-    put_json(root / f"{stem}.json", facts)
-
-
-@pytest.mark.parametrize(
-    ("stem", "facts", "told"),
-    [
-        ("T1_MPRAGE", {"ContrastBolusAgent": "Gadovist"}, "ContrastBolusAgent 'Gadovist'"),
-        ("T1_post", {"ContrastBolusAgent": "none"}, "ContrastBolusAgent 'none'"),
-        ("T1 ohne KM", {"SeriesDescription": "t1 nach km"}, "SeriesDescription 't1 nach km'"),
-        ("T2", {"EchoTime": 0.1, "InversionTime": 2.4}, "InversionTime 2.4 s"),
-    ],
-)
-def test_a_contradiction_names_both_witnesses(tmp_path: Path, stem: str, facts: dict[str, object], told: str) -> None:
-    root = study(tmp_path, stem, "FLAIR")
-    with_sidecar(root, stem, **facts)
-    text = refusal(tmp_path)
-    assert f"{stem}.nii.gz" in text
-    assert f"{stem}.json" in text
-    assert told in text
-
-
-def test_bids_without_ce_beside_a_stated_agent_is_refused(tmp_path: Path) -> None:
-    put(tmp_path / "sub-01" / "anat", "sub-01_T1w.nii.gz", "sub-01_FLAIR.nii.gz")
-    with_sidecar(tmp_path / "sub-01" / "anat", "sub-01_T1w", ContrastBolusAgent="Gadovist")
-    assert "sub-01_T1w.json" in refusal(tmp_path)
-
-
-def test_bids_may_say_contrast_in_another_entity(tmp_path: Path) -> None:
-    put(tmp_path / "sub-01" / "anat", "sub-01_acq-postGd_T1w.nii.gz", "sub-01_ce-none_T1w.nii.gz")
-    assert found(tmp_path) == {"t1c": "sub-01_acq-postGd_T1w", "t1n": "sub-01_ce-none_T1w"}
-
-
-def test_a_sidecar_leaves_open_what_it_does_not_say(tmp_path: Path) -> None:
-    root = study(tmp_path, "scan1", "FLAIR")
-    with_sidecar(root, "scan1", EchoTime=0.003)
-    assert "scan1.nii.gz may be T1 or T1ce" in refusal(tmp_path)
-
-
-def test_a_layout_file_wins_over_names_and_sidecars(tmp_path: Path) -> None:
-    root = study(tmp_path / "in", "T1 ohne KM", "FLAIR")
-    with_sidecar(root, "T1 ohne KM", ContrastBolusAgent="Gadovist")
-    table = tmp_path / "layout.csv"
-    table.write_text("case,t1ce,flair\nanna,Miller/T1 ohne KM.nii.gz,Miller/FLAIR.nii.gz\n", encoding="utf-8")
-    (case,) = find_cases(tmp_path / "in", table)
-    assert isinstance(case, Case)
-    assert set(case.sources) == {T1C, FLAIR}
-    assert not case.problems
