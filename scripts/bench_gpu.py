@@ -31,6 +31,7 @@ from bratsseg import Segmenter, find_cases, read_study
 from bratsseg.batch.folder import segment_folder
 from bratsseg.batch.options import BatchOptions
 from bratsseg.exchange.brats import write_patient
+from bratsseg.inference.runtime import Runtime
 from bratsseg.network import UNetConfig
 from bratsseg.study.case import Case
 from bratsseg.synthesis.generator import synthesize_patient
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--peer-patients", type=int, default=3, help="how many go MONAI's way")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS, help="of the 3-D network; less to rehearse")
+    parser.add_argument("--spacing-mm", type=float, default=1.0, help="patients are made of; more to rehearse")
     parser.add_argument("--json", type=Path, default=None, help="file for the figures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as room:
@@ -56,7 +58,7 @@ def main() -> None:
         shipped = Segmenter.load("default", options.device)
         device = shipped.runtime.device
         kept.add("machine", {"device": device_name(device), "torch": torch.__version__, "patients": options.patients})
-        kept.add("making", {"seconds": seconds(lambda: make(work / "scans", options.patients, device))})
+        kept.add("making", {"seconds": seconds(lambda: make(work / "scans", options))})
         cases = find_cases(work / "scans")
         kept.add("default", road(shipped, cases, work))
         widths = tuple(options.widths)
@@ -99,12 +101,13 @@ class Figures:
         print(f"the same network, bratsseg against MONAI's way: {ours / theirs:.1f} times")
 
 
-def make(folder: Path, patients: int, device: str) -> None:
-    """Write ``patients`` of them; making is on ``device``, writing in threads beside it."""
+def make(folder: Path, options: argparse.Namespace) -> None:
+    """Write the patients; making is on the device, writing in threads beside it."""
+    patients, device = options.patients, Runtime.choose(options.device).device
     made: list[Path] = []
     with ThreadPoolExecutor(8) as pool:
         for index in range(min(patients, DIFFERENT)):
-            patient = synthesize_patient(7, index, device=device)
+            patient = synthesize_patient(7, index, options.spacing_mm, device=device)
             name = f"BraTS-SYN-{index:05d}-000"
             made.append(folder / name)
             pool.submit(write_patient, patient, folder, name, "bench").add_done_callback(raised)

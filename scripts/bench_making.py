@@ -42,6 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     experiment = read_config(Experiment, options.config, options.overrides)
     device = Runtime.choose(options.device).device
+    torch.backends.cudnn.benchmark = True  # as in training
     found = compare(
         experiment,
         on_device=patients_a_second(experiment, device, options.seconds),
