@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from bratsseg import Grid, Modality, Region, Segmenter, Study, Volume, read_study
 from bratsseg.study.brain import find_brain
 from bratsseg.tensors.transforms import expand_box
-from bratsseg.training.cache import _truth
-from bratsseg.training.loss import hard_dice
+from bratsseg.training.cache import read_truth
 from bratsseg.training.sources import DataConfig, TrainingCase, find_training_cases
+from bratsseg.training.validation import score_masks
 
 MARGIN = 3
 """Voxels kept around the brain, so that the border shows what air is."""
@@ -64,7 +63,7 @@ def write_case(case: TrainingCase, out: Path) -> Path:
     arrays: dict[str, Any] = {"affine": affine}
     for modality, volume in study.volumes.items():
         arrays[str(modality)], arrays[f"{modality}_scale"] = in_16_bits(volume.values(box))
-    arrays["regions"] = _truth(case, grid, tuple(Region))[(slice(None), *box)]
+    arrays["regions"] = read_truth(case, grid, tuple(Region))[(slice(None), *box)]
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{case.case.id.replace('/', '_')}.npz"
     np.savez_compressed(path, allow_pickle=False, **arrays)
@@ -95,9 +94,10 @@ def read_case(path: Path) -> tuple[Study, Any]:
 def score(segmenter: Segmenter, path: Path) -> dict[str, float]:
     """Dice of WT, TC and ET on the case's own grid; 1 where both are empty."""
     study, regions = read_case(path)
-    found = torch.from_numpy(segmenter.segment(study).label_map.regions)
-    dice = hard_dice(found, torch.from_numpy(regions)).tolist()
-    return {str(region): value for region, value in zip(Region, dice, strict=True)}
+    found = segmenter.segment(study).label_map.regions
+    said, true = (dict(zip(Region, masks, strict=True)) for masks in (found, regions))
+    scores = score_masks(said, true)
+    return {str(region): scores[f"vol_dice_{region}"] for region in Region}
 
 
 if __name__ == "__main__":

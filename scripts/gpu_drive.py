@@ -36,6 +36,8 @@ LIMITS = {"imports": 40, "selftest": 75, "making": 60, "bench": 110, "train": 0,
 COPIED_EVERY = 3.0
 TO_END = 5.0
 """Seconds kept for the last copies."""
+SHORTEST = 1.0
+"""Seconds with which nothing is begun."""
 TO_BEGIN_AND_END = 30.0
 """Seconds of a training that are no steps: imports, the first patients, the last checkpoint."""
 LAST_LINES = 60
@@ -102,7 +104,7 @@ class Drive:
         self.pieces.append(piece)
         begun = time.monotonic()
         try:
-            if limit < TO_END:
+            if limit < SHORTEST:
                 piece.ended = "not begun: no time was left"
                 return
             if name == "imports":

@@ -57,7 +57,7 @@ def _where(device: str) -> str:
     """What is tested, in a line."""
     import torch
 
-    from bratsseg import __version__
+    from bratsseg.version import __version__
 
     name = platform.processor() or platform.machine()
     name = name if device == "cpu" else torch.cuda.get_device_name(device)

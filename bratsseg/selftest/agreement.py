@@ -27,7 +27,7 @@ EXACT = Runtime("cpu", None)
 
 
 @dataclass(frozen=True)
-class Answer:
+class TimedSegmentation:
     """One segmentation, the seconds of its network, and the most memory of a GPU meanwhile (None on a CPU)."""
 
     segmentation: Segmentation
@@ -35,7 +35,7 @@ class Answer:
     gpu_bytes: int | None
 
 
-def answer(folder: ModelFolder, runtime: Runtime, study: Study) -> Answer:
+def answer(folder: ModelFolder, runtime: Runtime, study: Study) -> TimedSegmentation:
     """Segment ``study`` once."""
     segmenter = Segmenter(folder, runtime)
     prepared = segmenter.prepare(study)
@@ -48,7 +48,7 @@ def answer(folder: ModelFolder, runtime: Runtime, study: Study) -> Answer:
         torch.cuda.synchronize(runtime.device)
     seconds = time.perf_counter() - start
     peak = torch.cuda.max_memory_allocated(runtime.device) if on_gpu else None
-    return Answer(segmenter.finish(prepared, raw), seconds, peak)
+    return TimedSegmentation(segmenter.finish(prepared, raw), seconds, peak)
 
 
 def check_agreement(name: str, folder: ModelFolder, runtime: Runtime, study: Study) -> list[Check]:

@@ -17,8 +17,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from bratsseg.inference.decoding import Decoding
-from bratsseg.inference.model import DESCRIPTION, ModelFolder, ReleasedModel, WeightFile
+from bratsseg.inference.model import ModelFolder, ReleasedModel, WeightFile
 from bratsseg.inference.passes import Passes
+from bratsseg.inference.shipped import DESCRIPTION
 from bratsseg.network import UNet, UNetConfig
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region

@@ -10,7 +10,7 @@ import torch
 
 from bratsseg.inference.passes import WholePass, WindowPass
 from bratsseg.inference.runtime import Runtime
-from bratsseg.selftest.agreement import EXACT, Answer, answer, compare
+from bratsseg.selftest.agreement import EXACT, TimedSegmentation, answer, compare
 from bratsseg.selftest.check import Check
 from bratsseg.selftest.known import known_model
 from bratsseg.study.volume import Study
@@ -41,7 +41,7 @@ def check_fallback(runtime: Runtime, study: Study, spacing_mm: float, work: Path
     )
 
 
-def _between(windows: Answer, whole: Answer) -> int:
+def _between(windows: TimedSegmentation, whole: TimedSegmentation) -> int:
     """Bytes that are enough for windows and not for the whole box."""
     return ((windows.gpu_bytes or 0) + (whole.gpu_bytes or 0)) // 2
 

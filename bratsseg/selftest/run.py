@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 
 from bratsseg.inference import Segmenter
-from bratsseg.inference.model import ModelFolder, shipped_names
+from bratsseg.inference.model import ModelFolder
 from bratsseg.inference.passes import Passes, WholePass, WindowPass
 from bratsseg.inference.runtime import Runtime
+from bratsseg.inference.shipped import shipped_names
 from bratsseg.selftest.agreement import check_agreement
 from bratsseg.selftest.check import Check, guarded
 from bratsseg.selftest.known import known_model

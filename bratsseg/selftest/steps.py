@@ -23,7 +23,7 @@ STEPS = 20
 LOSSES_APART = 0.02
 SPACING_MM = 3.0
 _SEED = 20
-Batch = tuple[torch.Tensor, torch.Tensor]
+StepBatch = tuple[torch.Tensor, torch.Tensor]
 """Pictures (N, C, *space) float16 and truth (N, R, *space)."""
 
 
@@ -57,7 +57,7 @@ def _experiment(dims: int) -> Experiment:
     )
 
 
-def _batches(experiment: Experiment) -> list[Batch]:
+def _batches(experiment: Experiment) -> list[StepBatch]:
     """Varied samples, all made on the CPU, so that no device draws anything of its own."""
     size = experiment.trainer.batch_size
     samples = SyntheticSamples(experiment, size)
@@ -73,7 +73,7 @@ def _batches(experiment: Experiment) -> list[Batch]:
     return batches
 
 
-def _losses(experiment: Experiment, batches: list[Batch], device: str, *, half: bool) -> tuple[list[float], float]:
+def _losses(experiment: Experiment, batches: list[StepBatch], device: str, *, half: bool) -> tuple[list[float], float]:
     """The loss of every step, and the seconds of all but the first, which pays for what is built once."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bratsseg.config import read_config
 from bratsseg.errors import ModelError, WriteError
-from bratsseg.files import new_folder, write_files
+from bratsseg.files import new_folder, write_bytes, write_files
 from bratsseg.inference.decoding import Decoding
 from bratsseg.inference.model import CARD, ReleasedModel, WeightFile
 from bratsseg.inference.passes import Passes
@@ -34,7 +34,6 @@ from bratsseg.training.folder import (
     VERSIONS,
     differences,
     read_checkpoint,
-    replace_file,
 )
 from bratsseg.training.validation import passes_of
 
@@ -103,8 +102,8 @@ def write_average(experiment: Experiment, state: dict[str, Tensor], steps: int, 
     names = {"name": experiment.name, "version": f"step {steps}", "licence": UNKNOWN_LICENCE}
     described = _describe([one], names, passes_of(experiment), (file,))
     folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / file.file, content)
-    replace_file(folder / DESCRIPTION, (described.model_dump_json(indent=1) + "\n").encode())
+    write_bytes(folder / file.file, content)
+    write_bytes(folder / DESCRIPTION, (described.model_dump_json(indent=1) + "\n").encode())
     for path in folder.glob("weights-*"):
         if path.name != file.file:
             path.unlink()

@@ -83,14 +83,14 @@ def test_a_writing_that_is_cut_short_leaves_the_model_before(tmp_path: Path, mon
     (tmp_path / "versions.json").write_text("{}")
     state = SegmentationModule(experiment).state_dict()
     write_average(experiment, state, 1, folder)
-    before, whole = ModelFolder(folder).sha256, release.replace_file
+    before, whole = ModelFolder(folder).sha256, release.write_bytes
 
     def cut(path: Path, content: bytes) -> None:
         if path.name == "model.json":
             raise KeyboardInterrupt
         whole(path, content)
 
-    monkeypatch.setattr(release, "replace_file", cut)
+    monkeypatch.setattr(release, "write_bytes", cut)
     with pytest.raises(KeyboardInterrupt):
         write_average(experiment, state, 2, folder)
     assert ModelFolder(folder).sha256 == before
