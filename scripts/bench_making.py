@@ -13,6 +13,8 @@ import argparse
 import json
 import os
 import time
+import traceback
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -45,9 +47,9 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True  # as in training
     found = compare(
         experiment,
-        on_device=patients_a_second(experiment, device, options.seconds),
-        by_cores=patients_by_cores(experiment, options.seconds),
-        steps=steps_a_second(experiment, device, options.seconds),
+        on_device=tried(lambda: patients_a_second(experiment, device, options.seconds)),
+        by_cores=tried(lambda: patients_by_cores(experiment, options.seconds)),
+        steps=tried(lambda: steps_a_second(experiment, device, options.seconds)),
     )
     for name, value in found.items():
         print(f"{name:34}{value:10.2f}" if isinstance(value, float) else f"{name:34}{' '.join(value)}")
@@ -56,14 +58,14 @@ def main() -> None:
 
 
 def compare(experiment: Experiment, *, on_device: float, by_cores: float, steps: float) -> dict[str, Any]:
-    """What follows for a run; ``overrides`` make the faster way."""
+    """What follows for a run; ``overrides`` make the faster way. A rate of 0 is that of what did not work."""
     synthetic = experiment.data.synthetic or SyntheticConfig()
     new_a_step = experiment.trainer.batch_size / synthetic.windows_per_volume
-    with_device = 1 / (1 / steps + new_a_step / on_device)
+    with_device = 1 / (1 / steps + new_a_step / on_device) if steps and on_device else 0.0
     with_cores = min(steps, by_cores / new_a_step)
     cores = workers()
     chosen = ["data.synthetic.on_device=true", "data.workers=0"]
-    if with_cores > with_device:
+    if with_cores > with_device or not on_device:
         chosen = ["data.synthetic.on_device=false", f"data.workers={cores}", f"data.synthetic.lanes={cores}"]
         chosen.append(f"data.synthetic.volumes={POOL_OF_A_CORE}")
     return {
@@ -74,6 +76,15 @@ def compare(experiment: Experiment, *, on_device: float, by_cores: float, steps:
         "steps a second, made by cores": with_cores,
         "overrides": chosen,
     }
+
+
+def tried(measured: Callable[[], float]) -> float:
+    """What was measured; 0, and the traceback on stderr, when that broke: the other figures are still worth having."""
+    try:
+        return measured()
+    except Exception:
+        traceback.print_exc()
+        return 0.0
 
 
 def patients_a_second(experiment: Experiment, device: str, seconds: float) -> float:

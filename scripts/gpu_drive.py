@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,9 @@ LIMITS = {"imports": 40, "selftest": 75, "making": 60, "bench": 110, "train": 0,
 COPIED_EVERY = 3.0
 TO_END = 5.0
 """Seconds kept for the last copies."""
+AGAIN = "train again"
+CAREFUL = ("data.synthetic.on_device=false", "data.workers=4", "data.synthetic.lanes=4", "trainer.batch_size=4")
+"""What is changed when training broke before it had any weights: patients by cores, and half the memory."""
 SHORTEST = 1.0
 """Seconds with which nothing is begun."""
 TO_BEGIN_AND_END = 30.0
@@ -86,12 +90,20 @@ class Drive:
         copier = threading.Thread(target=self._keep_copying, args=(over,), daemon=True)
         copier.start()
         for number, name in enumerate(self.options.pieces):
-            self._run(name, self.limit(name, self.options.pieces[number + 1 :]))
+            later = self.options.pieces[number + 1 :]
+            self._run(name, self.limit(name, later))
+            if name == "train" and self.broken_training():
+                shutil.rmtree(self.work / "run", ignore_errors=True)
+                self._run(AGAIN, self.limit("train", later))
         over.set()
         copier.join()
         self.copy()
         print("\n".join(f"{p.begun:6.0f} s  {p.name:10} {p.seconds:6.0f} s  {p.ended}" for p in self.pieces))
         return int(any(piece.ended != "well" for piece in self.pieces))
+
+    def broken_training(self) -> bool:
+        """True when training ended by itself, badly, and left no weights."""
+        return self.pieces[-1].code not in (0, None) and not (self.work / "run" / "average" / "model.json").exists()
 
     def limit(self, name: str, later: list[str]) -> float:
         """Seconds that a piece may take now, when ``later`` are still to come."""
@@ -151,18 +163,21 @@ class Drive:
             words = [python, str(scripts / "bench_gpu.py"), "--device", device]
             words += ["--json", str(self.work / "bench.json")]
             return [*words, *(SMALL_BENCH if small else ())]
-        if name == "train":
-            return [python, "-m", "bratsseg", "train", config, *self._training(limit), "--out", str(self.work / "run")]
+        if name in ("train", AGAIN):
+            keys = self._training(limit, careful=name == AGAIN)
+            return [python, "-m", "bratsseg", "train", config, *keys, "--out", str(self.work / "run")]
         average = self.work / "run" / "average"
         words = [python, str(scripts / "gpu_cases.py"), str(average), str(self.options.pack / "cases")]
         return [*words, "--device", device, "--json", str(self.work / "scores.json")]
 
-    def _training(self, limit: float) -> list[str]:
+    def _training(self, limit: float, *, careful: bool) -> list[str]:
         """The keys of the training: its minutes, who makes the patients, where it starts from."""
         seconds = SMALL_TRAINING if self.options.small else max(limit - TO_BEGIN_AND_END, 0.25 * limit)
         words = [f"trainer.max_minutes={seconds / 60:.2f}"]
         if self.options.small:
             words += [*MINIATURE, "trainer.accelerator=cpu"]
+        elif careful:
+            words += CAREFUL
         elif (self.work / "making.json").exists():
             words += json.loads((self.work / "making.json").read_text())["overrides"]
         if (self.options.pack / "model").is_dir():

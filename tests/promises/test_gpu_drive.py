@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bratsseg.config import read_config
+from bratsseg.training.experiment import Experiment
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -27,12 +30,14 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Any:
     return load
 
 
-def driven(module: ModuleType, tmp_path: Path, until: float, commands: dict[str, str]) -> tuple[int, dict[str, Any]]:
+def driven(
+    module: ModuleType, tmp_path: Path, until: float, commands: dict[str, str], pieces: list[str] | None = None
+) -> tuple[int, dict[str, Any]]:
     """Drive Python one-liners in place of the pieces; the exit code and drive.json."""
     out, work, pack = tmp_path / "out", tmp_path / "work", tmp_path / "pack"
     (pack / "wheels").mkdir(parents=True)
     work.mkdir()
-    options = Namespace(until=until, pack=pack, out=out, pieces=list(commands), device="cpu", small=False)
+    options = Namespace(until=until, pack=pack, out=out, pieces=pieces or list(commands), device="cpu", small=False)
 
     class OneLiners(module.Drive):  # type: ignore[misc, name-defined]
         def command(self, name: str, limit: float) -> list[str]:
@@ -85,6 +90,33 @@ def test_averaged_weights_come_home_while_training_runs(script: Any, tmp_path: P
     assert {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()} == {
         "drive.json", "drive.log", "model.json", "weights-1",
     }  # fmt: skip
+
+
+def test_training_that_broke_at_once_is_begun_again_with_care(script: Any, tmp_path: Path) -> None:
+    commands = {"imports": "pass", "train": "raise SystemExit(1)", "train again": "pass"}
+    module = script("gpu_drive")
+    _, told = driven(module, tmp_path, 60, commands, pieces=["imports", "train"])
+    assert [(piece["name"], piece["ended"]) for piece in told["pieces"]][1:] == [
+        ("train", "exit code 1"),
+        ("train again", "well"),
+    ]
+    read_config(Experiment, ROOT / "configs" / "training" / "default3d.yaml", module.CAREFUL)
+
+
+def test_cores_make_the_patients_where_the_device_cannot(script: Any) -> None:
+    config = ROOT / "configs" / "training" / "default3d.yaml"
+    module, experiment = script("bench_making"), read_config(Experiment, config)
+    for rates, on_device in (
+        ({"on_device": 40.0, "by_cores": 2.0, "steps": 8.0}, True),
+        ({"on_device": 3.0, "by_cores": 30.0, "steps": 8.0}, False),
+        ({"on_device": 0.0, "by_cores": 2.0, "steps": 8.0}, False),
+        ({"on_device": 0.0, "by_cores": 0.0, "steps": 0.0}, False),
+    ):
+        found = module.compare(experiment, **rates)
+        chosen = read_config(Experiment, config, found["overrides"])
+        assert chosen.data.synthetic is not None
+        assert chosen.data.synthetic.on_device is on_device
+        assert max(found["steps a second, made by device"], found["steps a second, made by cores"]) <= rates["steps"]
 
 
 def test_a_drive_without_time_begins_nothing(script: Any, tmp_path: Path) -> None:
