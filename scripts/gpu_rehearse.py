@@ -56,7 +56,8 @@ def rehearse(work: Path, until: float) -> int:
     subprocess.run([sys.executable, str(ROOT / "scripts" / "gpu_pack.py"), *words], check=True)
     with tarfile.open(pack / "tree.tar.gz") as tar:
         tar.extractall(tree, filter="data")
-    bare = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    bare = {"OMP_NUM_THREADS": "1"}  # threads of a busy machine wait for each other
+    bare |= {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     command = [str(tree / "scripts" / "gpu"), "drive", "--small", "--device", "cpu", "--until", str(until)]
     drive = subprocess.run(
         [*command, "--pack", str(pack), "--out", str(out)],
