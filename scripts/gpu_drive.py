@@ -40,6 +40,8 @@ TO_END = 5.0
 AGAIN = "train again"
 CAREFUL = ("data.synthetic.on_device=false", "data.workers=4", "data.synthetic.lanes=4", "trainer.batch_size=4")
 """What is changed when training broke before it had any weights: patients by cores, and half the memory."""
+LEAST_TRAINING = 60.0
+"""Seconds of training without which a drive is not begun."""
 SHORTEST = 1.0
 """Seconds with which nothing is begun."""
 TO_BEGIN_AND_END = 30.0
@@ -307,6 +309,11 @@ def main() -> None:
     options.pieces = [name for name in LIMITS if name == "imports" or name in wanted]
     if not (options.pack / "cases").is_dir() and "score" in options.pieces:
         options.pieces.remove("score")
+    least = sum(LIMITS[name] for name in options.pieces) + TO_END + LEAST_TRAINING * ("train" in options.pieces)
+    if options.until < least and not options.small:
+        parser.error(f"--until must be at least {least:.0f} for {', '.join(options.pieces)}; name fewer with --pieces")
+    if not (options.pack / "wheels").is_dir():
+        parser.error(f"--pack {options.pack}: must be what scripts/gpu pack made, there is none")
     options.pack, options.out = options.pack.resolve(), options.out.resolve()
     print(plan(options.until, options.pieces), flush=True)
     if options.plan:
