@@ -51,7 +51,7 @@ MINIATURE = (
     "preparation.spacing_mm=4", "windows.size=[32,32,32]", "network.widths=[8,16,32]", "data.synthetic.volumes=2",
     "data.synthetic.validation_patients=1", "trainer.batch_size=2", "trainer.steps_per_epoch=4",
 )  # fmt: skip
-SMALL_BENCH = ("--patients", "1", "--peer-patients", "1", "--widths", "2", "4", "--spacing-mm", "3")
+SMALL_BENCH = ("--patients", "1", "--peer-patients", "1", "--widths", "2", "4", "--spacing-mm", "1.5")
 SMALL_TRAINING = 25.0
 """Seconds of a rehearsal's training."""
 SLOWER = 4

@@ -31,7 +31,8 @@ THERE = (
     "typing_extensions", "setuptools",
 )  # fmt: skip
 """Packages of a usual GPU machine for deep learning. Of torch's own, those that its CPU build needs."""
-SPACING_MM = 3.0
+SPACING_MM = 1.5
+"""Written as if it were 1 mm: a brain of about 125 mm, the smallest that a model of brains takes being 80 mm."""
 
 
 def main() -> None:
