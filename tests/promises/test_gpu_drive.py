@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib
 import json
+import re
 import sys
 import zipfile
 from argparse import Namespace
@@ -149,3 +151,12 @@ def test_a_packed_scan_is_the_scan_but_for_a_step_in_65535(script: Any, values: 
     step = 0 if (values == np.rint(values)).all() else (values.max() - values.min()) / 65_535
     assert np.abs(back - values).max() <= step / 2 + 1e-5
     assert stored.dtype == np.uint16
+
+
+def test_whatever_is_required_is_there_or_travels(script: Any) -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options"]["install_requires"].split()
+    pack, there = script("gpu_pack"), script("gpu_rehearse").THERE
+    found = {pack.normal(name) for name in (*pack.WHEELS, *there)}
+    assert {pack.normal(re.split(r"[\[<>=!~;]", line)[0]) for line in lines} <= found
