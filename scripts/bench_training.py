@@ -75,15 +75,15 @@ def on_disk(experiment: Experiment, number: int, folder: Path) -> PreparedCase:
     return prepared(made.id, images, made.regions, made.images[0] != 0)
 
 
-def training_step(experiment: Experiment) -> Callable[[Any], None]:
-    """Forward, backward and optimiser, in the experiment's arithmetic."""
-    module = SegmentationModule(experiment)
+def training_step(experiment: Experiment, device: str = "cpu") -> Callable[[Any], None]:
+    """Forward, backward and optimiser, in the experiment's arithmetic, on batches that lie on ``device``."""
+    module = SegmentationModule(experiment).to(device)
     optimiser = module.configure_optimizers()
     half = experiment.trainer.precision == "bf16-mixed"
 
     def step(batch: Any) -> None:
         optimiser.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=half):
             module.training_step(batch, 0).backward()
         optimiser.step()
 

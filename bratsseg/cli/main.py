@@ -21,6 +21,7 @@ from bratsseg.cli.models import models
 from bratsseg.cli.release import release
 from bratsseg.cli.report import report
 from bratsseg.cli.segment import AcceptNoFormCodes, AcceptShear, Layout, TrustForm, geometry_policy, segment
+from bratsseg.cli.selftest import selftest
 from bratsseg.cli.serve import serve
 from bratsseg.cli.streams import fault_of_stdout, open_streams, use_utf8
 from bratsseg.cli.submit import PASS_ON, submit
@@ -58,7 +59,7 @@ def check(
     raise typer.Exit(run_check(folder, as_json, voxels, layout, policy))
 
 
-for verb in (segment, evaluate, compare, report, convert, export, synthesize, train, release):
+for verb in (segment, evaluate, compare, report, convert, export, synthesize, train, release, selftest):
     app.command()(verb)
 app.add_typer(models, name="models")
 app.command("train-folds")(train_folds)

@@ -156,7 +156,7 @@ def prepare_case(
     study = read_study(case.case)
     _require_subject(study, preparation)
     raise_fatal(study.case_id, inspect(study))
-    truth = torch.from_numpy(_truth(case, study.require_one_grid(), regions))
+    truth = torch.from_numpy(read_truth(case, study.require_one_grid(), regions))
     framed = frame(study, find_brain(study), truth, modalities, preparation)
     return prepared(
         case.case.id, framed.images, framed.regions, framed.inside, voxel_ml=framed.voxel_ml, patient=case.patient
@@ -173,7 +173,11 @@ def _require_subject(study: Study, preparation: Preparation) -> None:
         )
 
 
-def _truth(case: TrainingCase, grid: Any, regions: tuple[Region, ...]) -> NDArray[np.bool_]:
+def read_truth(case: TrainingCase, grid: Any, regions: tuple[Region, ...]) -> NDArray[np.bool_]:
+    """The ``regions`` of a case's reference, (R, I, J, K) bool on ``grid``, which is that of its scans.
+
+    ``GridMismatch``, ``LabelError``, or ``CaseError`` where its dialect does not tell one of them.
+    """
     from bratsseg.study.dialect import get_dialect  # noqa: PLC0415
     from bratsseg.study.reading import read_reference  # noqa: PLC0415
 

@@ -42,7 +42,7 @@ class Checkpoints(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the epoch, and keep it as the best one if it is."""
-        if not isinstance(pl_module, SegmentationModule):
+        if not isinstance(pl_module, SegmentationModule) or pl_module.within_epoch:
             return
         better = bool(pl_module.scores) and self._judge(pl_module)
         last = self._run / LAST

@@ -108,8 +108,8 @@ class CaseData(pl.LightningDataModule):
         """Open the cases on every process."""
         experiment, size = self._experiment, self._experiment.trainer.batch_size * self._world
         if self._cases is None:
-            self.samples = SyntheticSamples(experiment, size)
-            self.validation = validation_patients(experiment)
+            self.samples = SyntheticSamples(experiment, size, self._maker)
+            self.validation = validation_patients(experiment, self._maker)
         else:
             self.samples = CaseSamples(self._cases.open_training(), experiment.windows, experiment.seed, size)
             self.validation = self._cases.open_validation()
@@ -132,7 +132,7 @@ class CaseData(pl.LightningDataModule):
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=8 if workers else None,
-            pin_memory=self._on_gpu,
+            pin_memory=self._on_gpu and self._maker.type == "cpu",
             worker_init_fn=_single_thread,
         )
 
@@ -144,6 +144,13 @@ class CaseData(pl.LightningDataModule):
     @property
     def _on_gpu(self) -> bool:
         return self.trainer is not None and self.trainer.strategy.root_device.type != "cpu"
+
+    @property
+    def _maker(self) -> torch.device:
+        """Where synthetic patients are made."""
+        synthetic = self._experiment.data.synthetic
+        on_device = synthetic is not None and synthetic.on_device and self.trainer is not None
+        return self.trainer.strategy.root_device if on_device else torch.device("cpu")
 
     @property
     def _rank(self) -> int:

@@ -35,6 +35,10 @@ class TrainerConfig(Config):
     """Length of the run in epochs; the shorter of this and ``max_steps`` counts."""
     max_steps: int | None = Field(default=None, ge=1)
     """Length of the run in steps, rounded up to whole epochs."""
+    max_minutes: float | None = Field(default=None, gt=0)
+    """Longest time of the run in minutes, all starts together: it ends with the last epoch that fits, or within one
+    that does not, and the schedule is laid over the steps that are expected to fit. Every minute the averaged weights
+    are written to RUN/average, a model folder, which ``segment`` and ``init_from`` take."""
     validate_every: int = Field(default=1, ge=1)
     """Epochs from one validation to the next; the last epoch is always validated."""
     monitor: str = "vol_dice_mean"

@@ -26,10 +26,12 @@ EXPERIMENT = "experiment.yaml"
 VERSIONS = "versions.json"
 SPLIT = "split.json"
 SCORES = Path("validation") / "scores.csv"
+AVERAGE = "average"
 
 FREE_TO_CHANGE = (
     "trainer.max_epochs",
     "trainer.max_steps",
+    "trainer.max_minutes",
     "trainer.patience",
     "trainer.threads",
     "trainer.accelerator",

@@ -35,7 +35,7 @@ class EpochLog(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the epoch's line; before its checkpoint, so that no epoch is kept without its line."""
-        if not isinstance(pl_module, SegmentationModule):
+        if not isinstance(pl_module, SegmentationModule) or pl_module.within_epoch:
             return
         loss = pl_module.mean_loss()
         if not trainer.is_global_zero:
@@ -86,7 +86,7 @@ class Bar(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say how the epoch ended."""
-        if not isinstance(pl_module, SegmentationModule):
+        if not isinstance(pl_module, SegmentationModule) or pl_module.within_epoch:
             return
         loss = pl_module.mean_loss()
         if not trainer.is_global_zero:

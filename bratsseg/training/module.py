@@ -43,6 +43,8 @@ class SegmentationModule(pl.LightningModule):
         self._losses: list[Tensor] = []
         self._unseen: list[tuple[int, Tensor, Tensor]] = []
         self._overflows = 0
+        self.expected_steps = experiment.trainer.total_steps
+        """Length of the run, which the schedule is laid over; a clock shortens it."""
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser; its learning rates follow the schedule in ``on_train_batch_start``."""
@@ -63,7 +65,7 @@ class SegmentationModule(pl.LightningModule):
             self._losses, self._unseen, self.scores = [], [], {}
             is_last = epoch == trainer.epochs - 1
             self.trainer.check_val_every_n_epoch = 1 if is_last else trainer.validate_every
-        factor = learning_rate_factor(self.global_step, trainer.total_steps, self.experiment.schedule)
+        factor = learning_rate_factor(self.global_step, self.expected_steps, self.experiment.schedule)
         factor *= self._plateau.factor if self._plateau else 1.0
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["initial_lr"] * factor
@@ -79,6 +81,11 @@ class SegmentationModule(pl.LightningModule):
         if loss.device.type == "cpu" or len(self._unseen) >= LOOKED_AT_EVERY:
             self.look_at_losses()
         return loss
+
+    @property
+    def within_epoch(self) -> bool:
+        """True when an epoch was begun and not ended: a clock has cut it, and its steps count for the average alone."""
+        return bool(self.global_step % self.experiment.trainer.epoch_steps)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Move the averaged weights, after a step has been taken."""

@@ -54,12 +54,12 @@ class FramedStudy:
 def frame(
     study: Study, brain: Brain, truth: Tensor, modalities: tuple[Modality, ...], preparation: Preparation
 ) -> FramedStudy:
-    """Take a study and its ``truth`` (R, I, J, K) bool on the study's grid to the model's frame.
+    """Take a study and its ``truth`` (R, I, J, K) bool on the study's grid to the model's frame, where the truth lies.
 
     Scans that were read and patients that were made come this way alike, so that a network learns from what it will
     be shown. Raises ``GridMismatch`` when the volumes do not share a grid.
     """
-    images, inside, placement = prepare(study, brain, modalities, preparation)
+    images, inside, placement = prepare(study, brain, modalities, preparation, str(truth.device))
     regions = to_model_frame(truth[(slice(None), *placement.box)].float(), placement) > 0.5
     source_ml, (a, b, c) = study.reference.grid.voxel_ml, placement.scale
     return FramedStudy(images, regions, inside, None if source_ml is None else source_ml * a * b * c)
@@ -76,7 +76,8 @@ def prepared(
 ) -> PreparedCase:
     """Index a case: ``images`` (C, I, J, K), ``regions`` (R, I, J, K) bool, ``brain`` (I, J, K) bool.
 
-    Intensities beyond float16 are clipped.
+    Intensities beyond float16 are clipped. The volumes stay on their device; the indices, which are read one by one,
+    come to the CPU.
     """
     largest = torch.finfo(torch.float16).max
     stored = images if images.dtype == torch.float16 else images.clamp(-largest, largest).half()
@@ -95,7 +96,7 @@ def prepared(
 
 def places_of(region: Tensor) -> Tensor:
     """Up to ``MOST_PLACES`` voxels of a bool region (I, J, K), the same each time: (M, 3) int16."""
-    found = torch.nonzero(region)
+    found = torch.nonzero(region).cpu()
     if len(found) > MOST_PLACES:
         chosen = torch.randperm(len(found), generator=torch.Generator().manual_seed(len(found)))[:MOST_PLACES]
         found = found[chosen]
@@ -112,4 +113,4 @@ def draw_place(places: Sequence[Tensor], generator: torch.Generator) -> Tensor |
 
 
 def _rows(mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return rows_with(mask, 0), rows_with(mask, 1), rows_with(mask, 2)
+    return rows_with(mask, 0).cpu(), rows_with(mask, 1).cpu(), rows_with(mask, 2).cpu()

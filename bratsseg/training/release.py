@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bratsseg.config import read_config
 from bratsseg.errors import ModelError, WriteError
-from bratsseg.files import new_folder, write_files
+from bratsseg.files import new_folder, write_bytes, write_files
 from bratsseg.inference.decoding import Decoding
 from bratsseg.inference.model import CARD, ReleasedModel, WeightFile
 from bratsseg.inference.passes import Passes
@@ -86,6 +86,27 @@ def release(
     card = write_card(described, trained[0].experiment, [_cases(one.run) for one in trained]).encode()
     _write(out, {DESCRIPTION: description, CARD: card, **dict(zip(files, contents, strict=True))})
     return described
+
+
+def write_average(experiment: Experiment, state: dict[str, Tensor], steps: int, folder: Path) -> None:
+    """Write the averaged weights of a run in progress as a model folder, float16, over what it holds of earlier steps.
+
+    ``state`` is the training module's. Whatever interrupts this, ``folder`` is a whole model: weights under a new name
+    come first, then the description that names them, then the old weights go. ``ModelError`` when weights do not fit
+    float16.
+    """
+    run = folder.parent
+    one = TrainingRun(run, experiment, state, steps)
+    content = save(_halved(one), metadata={"model": f"{experiment.name} at step {steps}"})
+    file = WeightFile(file=f"weights-{steps:07d}.safetensors", sha256=hashlib.sha256(content).hexdigest())
+    names = {"name": experiment.name, "version": f"step {steps}", "licence": UNKNOWN_LICENCE}
+    described = _describe([one], names, passes_of(experiment), (file,))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_bytes(folder / file.file, content)
+    write_bytes(folder / DESCRIPTION, (described.model_dump_json(indent=1) + "\n").encode())
+    for path in folder.glob("weights-*"):
+        if path.name != file.file:
+            path.unlink()
 
 
 def _read(run: Path) -> TrainingRun:
@@ -168,8 +189,7 @@ def _provenance(trained: Sequence[TrainingRun]) -> dict[str, Any]:
     first = trained[0]
     runs = []
     for one in trained:
-        with (one.run / LOG).open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
+        rows = _log(one.run)
         kept: dict[str, str] = next((row for row in reversed(rows) if int(row["step"]) == one.steps), {})
         runs.append(
             {
@@ -189,6 +209,14 @@ def _provenance(trained: Sequence[TrainingRun]) -> dict[str, Any]:
         "runs": runs,
         "versions": json.loads((first.run / VERSIONS).read_text(encoding="utf-8")),
     }
+
+
+def _log(run: Path) -> list[dict[str, str]]:
+    """The lines of a run's log; none before its first epoch is over."""
+    if not (run / LOG).exists():
+        return []
+    with (run / LOG).open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 def _cases(run: Path) -> list[dict[str, str]]:

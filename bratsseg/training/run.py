@@ -17,6 +17,7 @@ from bratsseg.errors import ConfigError, ModelError, TrainingError
 from bratsseg.inference.model import ModelFolder
 from bratsseg.network import load_pretrained
 from bratsseg.training.checkpoint import Checkpoints
+from bratsseg.training.clock import Clock
 from bratsseg.training.data import CaseData
 from bratsseg.training.experiment import Experiment, TrainerConfig
 from bratsseg.training.folder import BEST, LAST, LOG, cut_log, is_first_process, open_folder, read_checkpoint
@@ -47,10 +48,17 @@ def train(experiment: Experiment, run: Path) -> None:
         _fill(module)
     if experiment.trainer.compile:
         module.network.compile()
-    callbacks: list[pl.Callback] = [EpochLog(run), Bar(), Checkpoints(run, experiment.trainer.patience)]
+    callbacks = _callbacks(experiment, run)
     _fit(_trainer(experiment, run, callbacks), module, data, start)
     if is_first_process():
         _report(experiment, run, data)
+
+
+def _callbacks(experiment: Experiment, run: Path) -> list[pl.Callback]:
+    """The clock before the checkpoints, which keep its state."""
+    plan = experiment.trainer
+    clock: list[pl.Callback] = [] if plan.max_minutes is None else [Clock(run, plan.max_minutes)]
+    return [EpochLog(run), Bar(), *clock, Checkpoints(run, plan.patience)]
 
 
 def _report(experiment: Experiment, run: Path, data: CaseData) -> None:
@@ -78,7 +86,17 @@ def _finished(experiment: Experiment, run: Path, checkpoint: dict[str, Any]) -> 
         cut_log(run / LOG, steps // trainer.epoch_steps)
     judged = Checkpoints(run, trainer.patience)
     judged.load_state_dict(checkpoint["callbacks"][judged.state_key])
-    return steps >= trainer.total_steps or judged.exhausted
+    return steps >= trainer.total_steps or judged.exhausted or _out_of_time(experiment, run, checkpoint)
+
+
+def _out_of_time(experiment: Experiment, run: Path, checkpoint: dict[str, Any]) -> bool:
+    if experiment.trainer.max_minutes is None:
+        return False
+    clock = Clock(run, experiment.trainer.max_minutes)
+    state = checkpoint["callbacks"].get(clock.state_key)
+    if state is not None:  # the run had a clock before
+        clock.load_state_dict(state)
+    return clock.at_its_end
 
 
 def _trainer(experiment: Experiment, run: Path, callbacks: list[pl.Callback]) -> pl.Trainer:

@@ -44,6 +44,9 @@ class SyntheticConfig(Config):
     """Pools of patients that batches take turns at; as many as workers, and no worker makes another's patients."""
     validation_patients: int = Field(default=6, ge=1)
     """Patients with a tumour, of the fixed validation set."""
+    on_device: bool = False
+    """Make them in the training process on the device that it trains on, where the pool of ``volumes`` then lies;
+    otherwise on the CPU by ``workers``. Needs ``workers`` 0. Another device draws other noise."""
     single: float = Field(default=0.5, ge=0, le=1)
     """Share of patients whose pictures are normalised one by one, as one that arrives alone is; others as a stack."""
 
@@ -78,6 +81,8 @@ class DataConfig(Config):
             raise ValueError("folder is short for one source; give folder or sources")
         if self.synthetic is not None and (self.folder is not None or self.sources):
             raise ValueError("synthetic patients or folders can be given, not both")
+        if self.synthetic is not None and self.synthetic.on_device and self.workers:
+            raise ValueError("workers must be 0 where synthetic.on_device: the training process makes the patients")
         if not self.modalities or len(set(self.modalities)) < len(self.modalities):
             raise ValueError("modalities must name each channel once")
         if self.regions != tuple(region for region in Region if region in self.regions) or not self.regions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -42,8 +43,7 @@ def _prepared(
 ) -> PreparedCase:
     rows = [list(Region).index(region) for region in data.regions]
     framed = [
-        frame(part.study(name), part.known_brain(), part.regions[rows].cpu(), data.modalities, preparation)
-        for part in parts
+        frame(part.study(name), part.known_brain(), part.regions[rows], data.modalities, preparation) for part in parts
     ]
     images, regions, inside = (
         torch.cat(stacks, -1)
@@ -62,13 +62,13 @@ class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
     ``batch_size`` counts the samples of one batch over all processes. Batch b is cut from the ``volumes`` newest
     patients of lane b mod ``lanes``, which move on by ``batch_size / windows_per_volume`` patients a batch: so a
     sample depends on the experiment and its position alone, whoever makes it, and a resumed run sees what it would
-    have seen. Each process keeps the patients of the lanes it serves.
+    have seen. Each process keeps the patients of the lanes it serves, on ``device``, where they are made.
     """
 
-    def __init__(self, experiment: Experiment, batch_size: int) -> None:
+    def __init__(self, experiment: Experiment, batch_size: int, device: torch.device | str = "cpu") -> None:
         self._experiment = experiment
         self._synthetic = experiment.data.synthetic or SyntheticConfig()
-        self._batch_size = batch_size
+        self._batch_size, self._device = batch_size, device
         self._patients: dict[int, PreparedCase] = {}
 
     def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
@@ -101,35 +101,37 @@ class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
 
     def _patient(self, number: int) -> PreparedCase:
         if number not in self._patients:
-            self._patients[number] = make_patient(self._experiment, number)
+            self._patients[number] = make_patient(self._experiment, number, self._device)
         return self._patients[number]
 
 
-def make_patient(experiment: Experiment, index: int) -> PreparedCase:
-    """Training patient ``index`` of an experiment."""
-    return _made(experiment, experiment.seed, index, f"s{index}")[0]
+def make_patient(experiment: Experiment, index: int, device: torch.device | str = "cpu") -> PreparedCase:
+    """Training patient ``index`` of an experiment, made and kept on ``device``."""
+    return _made(experiment, experiment.seed, index, f"s{index}", device)[0]
 
 
-def validation_patients(experiment: Experiment) -> list[PreparedCase]:
-    """The fixed set of whole synthetic patients with a tumour."""
+def validation_patients(experiment: Experiment, device: torch.device | str = "cpu") -> list[PreparedCase]:
+    """The fixed set of whole synthetic patients with a tumour, made on ``device`` and kept in the CPU's memory."""
     found: list[PreparedCase] = []
     index = 0
     wanted = (experiment.data.synthetic or SyntheticConfig()).validation_patients
     while len(found) < wanted and index < 1000:
-        made, tumour = _made(experiment, experiment.seed + VALIDATION_SEED_OFFSET, index, f"v{index}")
+        made, tumour = _made(experiment, experiment.seed + VALIDATION_SEED_OFFSET, index, f"v{index}", device)
         if tumour:
-            found.append(made)
+            found.append(replace(made, images=made.images.cpu(), regions=made.regions.cpu()))
         index += 1
     return found
 
 
-def _made(experiment: Experiment, seed: int, index: int, name: str) -> tuple[PreparedCase, bool]:
+def _made(
+    experiment: Experiment, seed: int, index: int, name: str, device: torch.device | str
+) -> tuple[PreparedCase, bool]:
     """The patient (seed, index) as the network sees it, and whether it has a tumour."""
     config, preparation = experiment.synthesis, experiment.preparation
     if preparation.subject == "volume":
-        patient = synthesize_patient(seed, index, preparation.spacing_mm or 1.0, config)
+        patient = synthesize_patient(seed, index, preparation.spacing_mm or 1.0, config, device)
         return prepare_patient(patient, experiment.data, preparation, name), bool(patient.regions[0].any())
-    patient = synthesize_patient(seed, index, config.pictures.spacing_mm, config)
+    patient = synthesize_patient(seed, index, config.pictures.spacing_mm, config, device)
     pictures = take_pictures(patient, seed, index, config.pictures)
     share = (experiment.data.synthetic or SyntheticConfig()).single
     single = float(torch.rand((), generator=sample_generator(seed + 3, index))) < share
