@@ -21,13 +21,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bratsseg.report.result import find_results
 from calibrate import study_of
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from bratsseg.evaluation.folders import evaluate_folders
 from bratsseg.inference import Segmenter
+from bratsseg.results.records import find_records
 from bratsseg.study.modality import Modality, modality_of
 from bratsseg.study.overlap import dice
 from bratsseg.study.quality import RegionQuality
@@ -103,7 +103,7 @@ def synthetic(options: argparse.Namespace, segmenter: Segmenter, subset: tuple[M
 def real(folder: Path, truth: str, dialect: str | None = None) -> Iterator[Case]:
     """Results that have a reference; their figures are those of the records."""
     scores = evaluate_folders(folder, Path(truth), reference_dialect=dialect).scores
-    for _, record in find_results(folder):
+    for _, record in find_records(folder):
         if record.case in scores and record.quality:
             scored = scores[record.case].regions
             yield {

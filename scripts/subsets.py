@@ -18,8 +18,8 @@ from calibrate import study_of
 from numpy.typing import NDArray
 
 from bratsseg.errors import ModalityMissing
-from bratsseg.evaluation.convention import LENIENT
 from bratsseg.inference import Segmenter
+from bratsseg.results.sorting import LENIENT
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.modality import Modality
 from bratsseg.study.overlap import dice

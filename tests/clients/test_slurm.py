@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bratsseg.cluster import Job, batch_script, submit
+from bratsseg.cluster import ClusterJob, batch_script, submit
 from bratsseg.cluster.slurm import log_file
 from tests.clients import slurm
 from tests.clients.slurm import Slurm
@@ -52,7 +52,7 @@ def test_both_nodes_get_the_words_and_a_job_out_of_time_requeues(two_nodes, at_h
     python = at_home / "any python"
     python.write_text(SAYS)
     python.chmod(0o755)
-    job = Job(nodes=2, cpus=1, hours=1)
+    job = ClusterJob(nodes=2, cpus=1, hours=1)
     number = submit(batch_script(job, WORDS, str(python), at_home), at_home / "logs")
     two_nodes.wait(number, lambda _: all((at_home / f"started {rank}").exists() for rank in (0, 1)), 30)
     # What SLURM itself sends before the time limit.

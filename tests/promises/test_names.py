@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -165,3 +166,19 @@ def test_no_file_names_a_registry_or_a_place_on_one_machine():
             if FOREIGN.search(line)
         ]
     assert not found, "\n".join(found)
+
+
+def test_every_script_and_client_test_imports_what_exists():
+    """They run seldom, so that a name that was moved away would be missed only then."""
+    missing = []
+    for path in (*(ROOT / "scripts").glob("*.py"), *(ROOT / "tests" / "clients").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("bratsseg"):
+                continue
+            module = importlib.import_module(node.module)
+            missing += [f"{path.name}: {node.module}.{a.name}" for a in node.names if not has(module, a.name)]
+    assert not missing
+
+
+def has(module: object, name: str) -> bool:
+    return hasattr(module, name) or importlib.util.find_spec(f"{module.__name__}.{name}") is not None

@@ -54,7 +54,8 @@ def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for n in (1, 2, 3):
             mask = np.zeros((48, 48), np.uint8)
             mask[10:30, 12 : 12 + 5 * n] = 255 * (n > 1)
-            picture = np.full((48, 48, 3), 60, np.uint8) + (mask[..., None] // 4)
+            picture = np.indices((48, 48)).sum(axis=0)[..., None].astype(np.uint8) + (mask[..., None] // 4)
+            picture = np.repeat(picture, 3, axis=2)
             Image.fromarray(picture).save(case / f"{case.name}_{n}.tif")
             Image.fromarray(mask).save(case / f"{case.name}_{n}_mask.tif")
     return folder
