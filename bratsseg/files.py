@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -29,6 +30,11 @@ def json_bytes(mapping: Mapping[str, object], owner: str) -> bytes:
     except (TypeError, ValueError) as error:
         raise WriteError(f"{owner}: must be plain JSON values; {error}") from error
     return f"{text}\n".encode()
+
+
+def digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    """SHA-256 of each of ``files``, from memory."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 def write_text(path: Path, text: str) -> None:

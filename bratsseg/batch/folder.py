@@ -29,6 +29,7 @@ from bratsseg.study.case import Case
 from bratsseg.study.layout import find_cases
 from bratsseg.study.layout.accounting import account_for
 from bratsseg.study.stack import archive_of
+from bratsseg.wording import some
 
 if TYPE_CHECKING:
     from bratsseg.inference import Segmenter
@@ -54,6 +55,8 @@ class BatchSummary:
     out: Path
     outcomes: tuple[Outcome, ...]
     moves: Moves = field(default_factory=Moves)
+    unwritten: tuple[str, ...] = ()
+    """What was derived from the results and could not be written, or lacks a case, in words."""
 
     def count(self, status: str) -> int:
         """How many cases ended so."""
@@ -71,8 +74,8 @@ class BatchSummary:
 
     @property
     def all_done(self) -> bool:
-        """True when no case was refused or failed."""
-        return all(outcome.status == "done" for outcome in self.outcomes)
+        """True when no case was refused or failed, and the table, index and data set over them are written."""
+        return not self.unwritten and all(outcome.status == "done" for outcome in self.outcomes)
 
     def reasons(self) -> list[tuple[str, str, int]]:
         """(status, code, number of cases) of everything that was not done, the most frequent first."""
@@ -154,30 +157,33 @@ def segment_cases(
                     watcher.settled(outcome)
                 outcomes.append(outcome.small())
         finally:
-            _told_when_it_fails(lambda: rebuild_table(staging), out / TABLE)
+            unwritten = _written(lambda: rebuild_table(staging), out / TABLE)
         if options.report or (moves.moved and (out / INDEX).exists()):
-            _told_when_it_fails(lambda: write_index(out), out / INDEX)
+            unwritten += _written(lambda: write_index(out), out / INDEX)
         if "bids" in options.formats or (moves.moved and (out / BIDS_FOLDER).is_dir()):
-            _told_when_it_fails(lambda: _add_bids(out), out / BIDS_FOLDER)
-    return BatchSummary(out, tuple(outcomes), moves)
+            unwritten += _written(lambda: _add_bids(out), out / BIDS_FOLDER)
+    return BatchSummary(out, tuple(outcomes), moves, tuple(unwritten))
 
 
 def _default_readers(segmenter: Segmenter) -> int:
     return _CPU_READERS if segmenter.runtime.device == "cpu" else _GPU_READERS
 
 
-def _add_bids(out: Path) -> None:
-    """The BIDS data set is derived from the records, as ``cases.csv`` is."""
+def _add_bids(out: Path) -> list[str]:
+    """The BIDS data set is derived from the records, as ``cases.csv`` is; the done cases that it lacks, in words."""
     conversion = add_bids(out)
     for refused in conversion.refused:
         log.warning("%s is not in the BIDS data set: %s", refused.file, refused.reason)
     for name in conversion.kept:
         log.warning("%s was changed by hand and kept", name)
+    lacking = [item.file for item in conversion.refused if not item.file.endswith(".json")]
+    return [f"{out / BIDS_FOLDER} lacks {some(lacking)}"] if lacking else []
 
 
-def _told_when_it_fails(work: Callable[[], object], path: Path) -> None:
-    """Write what is derived from the records; it can be made again, and a full disk has been told of case by case."""
+def _written(work: Callable[[], object], path: Path) -> list[str]:
+    """Write what is derived from the records, and can be made again; what went wrong or is lacking, in words."""
     try:
-        work()
+        lacking = work()
     except (OSError, CaseError) as error:
-        log.warning("%s could not be written: %s", path, error)
+        return [f"{path} could not be written: {error}"]
+    return lacking if isinstance(lacking, list) else []

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 from bratsseg.batch.outputs import beside
 from bratsseg.batch.resume import EarlierResult
+from bratsseg.errors import CaseError, ReadError
 from bratsseg.exchange.formats import Files, export_case, made_by
+from bratsseg.files import digests
 from bratsseg.report.run import report_case
+from bratsseg.results.edited import BY_HAND, follow_edit
 from bratsseg.results.filenames import LABELS, SLICER
-from bratsseg.results.reading import read_label_map
+from bratsseg.results.labelmaps import label_map_beside
+from bratsseg.results.reading import read_label_map, read_labels
 from bratsseg.results.record import CaseRecord, hash_or_none, read_record, record_path
 from bratsseg.study.brain import Brain
 from bratsseg.study.dialect import get_dialect
+from bratsseg.study.mark import carries_mark
 from bratsseg.study.volume import Study
 
-
-def digests(files: Mapping[str, bytes]) -> dict[str, str]:
-    """SHA-256 of each file, from memory."""
-    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+OTHER_SCANS = "its scans are not those it was made from"
+"""What is said of a result that only a change by hand keeps."""
 
 
 def added_files(
@@ -45,8 +46,36 @@ def added_files(
     )
     if "report" in found.lacking:
         notes = ("the scans are not shown: they are not those that were segmented",) if study is None else ()
-        files |= report_case(study, label_map, record, brain, notes).files
+        pages = report_case(study, label_map, record, brain, notes).files
+        files, record = {**files, **pages}, record.model_copy(update={"pages": digests(pages)})
     return record, files
+
+
+def kept_record(found: EarlierResult) -> CaseRecord:
+    """The record of a result that is kept: it follows what a person changed and tells of other scans."""
+    record = follow_edit(found.folder, found.record)
+    warnings = [warning for warning in record.warnings if warning != OTHER_SCANS]
+    warnings += [] if found.same_scans else [OTHER_SCANS]
+    return record if tuple(warnings) == record.warnings else record.model_copy(update={"warnings": tuple(warnings)})
+
+
+def drawn_without_record(record: CaseRecord, out: Path) -> bool:
+    """True when a label map lies where that of ``record`` is to go, which nobody knows for ours: somebody drew it.
+
+    That is where no record vouches for it, it does not carry our mark as every result does, and it can be read.
+    """
+    path = record_path(out, record.case).parent / record.label_file
+    if record.masks or read_record(record_path(out, record.case)) is not None or not path.is_file():
+        return False
+    if hash_or_none(path) == record.outputs[record.label_file] or carries_mark(path):
+        return False
+    try:
+        read_labels(label_map_beside(path.parent, record))
+    except ReadError:
+        return False
+    except CaseError:
+        return True
+    return True
 
 
 def with_what_stays(record: CaseRecord, out: Path) -> tuple[CaseRecord, bool]:
@@ -71,8 +100,16 @@ def _scans(record: CaseRecord) -> dict[str, tuple[str | None, int | None]]:
     return {key: (source.sha256, source.channel) for key, source in record.inputs.items()}
 
 
-def files_kept(found: EarlierResult) -> str:
-    """What a person changed, in words: the label map, or files beside it."""
+def files_kept(found: EarlierResult, dialect: str) -> str:
+    """What a person changed, in words, and what else whoever asked for ``dialect`` should know."""
     names = sorted(found.by_hand)
     known = {LABELS: "the label map", SLICER[0]: "Slicer's segmentation"}
-    return ", ".join(next((word for end, word in known.items() if name.endswith(end)), name) for name in names)
+    what = ", ".join(next((word for end, word in known.items() if name.endswith(end)), name) for name in names)
+    notes = [f"{what} {BY_HAND}"]
+    if not any(name.endswith(LABELS) for name in names) and not found.record.masks:
+        notes.append("volumes and reports are of the label map, which was not")
+    if not found.record.masks and found.record.dialect != dialect:
+        notes.append(f"its values are of {found.record.dialect}, not {dialect}")
+    if not found.same_scans:
+        notes.append(OTHER_SCANS)
+    return "; ".join(notes)

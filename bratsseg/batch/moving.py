@@ -11,6 +11,7 @@ from bratsseg.batch.inputs import KnownInputs, input_files
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.errors import CaseError
+from bratsseg.files import digests
 from bratsseg.report.run import has_report, report_case
 from bratsseg.results.commit import publish_more
 from bratsseg.results.labelmaps import label_map_beside
@@ -87,7 +88,7 @@ def _report_again(record: CaseRecord, case: Case, staging: Staging, options: Bat
         file = label_map_beside(record_path(staging.out, record.case).parent, record)
         label_map, _ = read_label_map(file, record.dialect)
         report = report_case(read_study(case, options.geometry), label_map, record)
-        publish_more(record, report.files, staging)
+        publish_more(record.model_copy(update={"pages": digests(report.files)}), report.files, staging)
     except CaseError as error:
         log.warning("%s has no report under its new id: %s", record.case, error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,14 @@ class EarlierResult:
     """A result that is kept. ``by_hand`` are the files that a person changed, by name with the hash each has now.
 
     ``lacking`` is what this run asks for besides: formats, and "report". It can be made without the network.
+    ``same_scans`` is False where the case's scans are other ones by now, which only a change by hand outlives.
     """
 
     record: CaseRecord
     folder: Path
     by_hand: dict[str, str] = field(default_factory=dict)
     lacking: frozenset[str] = frozenset()
+    same_scans: bool = True
 
     @property
     def edit_is_new(self) -> bool:
@@ -63,6 +65,7 @@ def earlier_result(
         return None
     found = EarlierResult(record, path.parent, changed_by_hand(path.parent, record) if record.status == "done" else {})
     if found.by_hand:
+        found = replace(found, same_scans=same_inputs(record.inputs, case, names))
         return _with_lacking(found, options) if _is_readable(found) else None
     if record.edited:  # the person took the change back, so that the figures are those of no file
         return None
@@ -106,7 +109,7 @@ def _with_lacking(found: EarlierResult, options: BatchOptions) -> EarlierResult:
     if found.by_hand and found.edit_is_new:  # what was made from the label map is made again
         lacking |= {name for name in record.options.get("formats", ()) if name in ("slicer", "itksnap")}
         lacking |= {"report"} if reported else set()
-    return EarlierResult(record, found.folder, found.by_hand, frozenset(lacking))
+    return replace(found, lacking=frozenset(lacking))
 
 
 def _is_readable(found: EarlierResult) -> bool:

@@ -11,18 +11,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bratsseg.batch.inputs import describe_inputs, same_inputs
-from bratsseg.batch.keeping import added_files, digests, with_what_stays
+from bratsseg.batch.inputs import describe_inputs
+from bratsseg.batch.keeping import added_files, drawn_without_record, files_kept, kept_record, with_what_stays
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.outputs import masks_of, result_files
 from bratsseg.batch.resume import EarlierResult, Fingerprint, earlier_result
 from bratsseg.batch.work import OnStage, Outcome, Work, outcome_of
 from bratsseg.errors import CaseError, Code, WriteError
+from bratsseg.exchange.formats import Files
 from bratsseg.exchange.pictures import DIALECT as PICTURE_DIALECT
+from bratsseg.files import digests
 from bratsseg.report.run import report_case
 from bratsseg.results.commit import publish, publish_more
-from bratsseg.results.edited import follow_edit, volumes_of
+from bratsseg.results.edited import BY_HAND, follow_edit, volumes_of
+from bratsseg.results.labelmaps import label_map_beside
+from bratsseg.results.reading import read_label_map
 from bratsseg.results.record import CaseRecord, ModelIdentity, Status, read_record, record_path, stamp
 from bratsseg.results.staging import Staging
 from bratsseg.study.case import Case, raise_fatal
@@ -85,8 +89,9 @@ class Steps:
 
     def _keep(self, work: Work, earlier: EarlierResult) -> Work:
         """An earlier result stands; for a report its scans are read again, if they are still what they were."""
-        work.record, work.fresh = follow_edit(earlier.folder, earlier.record), False
-        if "report" in earlier.lacking and same_inputs(earlier.record.inputs, work.case, self._names):
+        work.record, work.fresh = kept_record(earlier), False
+        work.by_hand = files_kept(earlier, self._dialect.name) if earlier.by_hand else ""
+        if "report" in earlier.lacking and earlier.same_scans:
             with work.stage("read"):
                 work.study = read_study(work.case, self._options.geometry)
         return work
@@ -126,14 +131,26 @@ class Steps:
         masks = "" if reference.grid.physical else masks_of(work.name, reference, self._options)
         record = self._describe(work, "done", result, digests(files), masks)
         record, more = (record, False) if self._options.overwrite else with_what_stays(record, self._out)
+        if not self._options.overwrite and drawn_without_record(record, self._out):
+            del files[record.label_file]
+            record, more = follow_edit(record_path(self._out, record.case).parent, record), True
+            work.by_hand = f"a label map that no record knows was taken for one {BY_HAND}"
         if self._options.report:
             with work.stage("report"):
-                # The pages can be made again, so the record does not list them among the outputs.
-                report = report_case(work.prepared.study, result.label_map, record, work.prepared.brain)
-                files |= report.files
-                work.measures = report.measures
-        (publish_more if more else publish)(record, files, self._staging)
+                record, files = self._reported(work, result, record, files)
+        work.moved_aside = (publish_more if more else publish)(record, files, self._staging)
         work.record = record
+
+    def _reported(self, work: Work, result: Segmentation, record: CaseRecord, files: Files) -> tuple[CaseRecord, Files]:
+        """The pages of a case besides; they can be made again, so the record does not list them among its outputs."""
+        label_map = result.label_map
+        if record.edited:
+            label_map, _ = read_label_map(
+                label_map_beside(record_path(self._out, record.case).parent, record), record.dialect
+            )
+        report = report_case(work.prepared.study, label_map, record, work.prepared.brain)
+        work.measures = report.measures
+        return record.model_copy(update={"pages": digests(report.files)}), {**files, **report.files}
 
     def _add(self, work: Work, earlier: EarlierResult, record: CaseRecord) -> None:
         """Make what an earlier result lacks, without computing it again; a failure leaves the result as it was."""
@@ -141,7 +158,7 @@ class Steps:
             return
         try:
             record, files = added_files(earlier, record, work.study) if earlier.lacking else (record, {})
-            publish_more(record, files, self._staging)
+            work.moved_aside = publish_more(record, files, self._staging)
         except CaseError as error:
             self._settle(work, "failed", error.code, error)
         except Exception as error:  # one strange file must not stop a batch over night

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bratsseg.batch.keeping import files_kept
 from bratsseg.batch.resume import EarlierResult
 from bratsseg.results.record import CaseRecord, InputFile, Status
 from bratsseg.study.case import Case
@@ -29,6 +28,8 @@ class Work:
     record: CaseRecord | None = None
     measures: dict[str, Any] | None = None
     earlier: EarlierResult | None = None
+    by_hand: str = ""
+    moved_aside: tuple[str, ...] = ()
     study: Study | None = None
     inputs: dict[str, InputFile] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -55,7 +56,8 @@ class Work:
 class Outcome:
     """What came of one case. Without ``record`` and ``measures`` it is small enough to keep for every case of a batch.
 
-    ``by_hand`` says which files a person changed, so that they were kept; ``measures`` are those of a fresh report.
+    ``by_hand`` says what a person changed, so that it was kept; ``moved_aside`` where lies what had to make room;
+    ``measures`` are those of a fresh report.
     """
 
     case: str
@@ -64,6 +66,7 @@ class Outcome:
     reason: str
     fresh: bool
     by_hand: str = ""
+    moved_aside: tuple[str, ...] = ()
     record: CaseRecord | None = None
     measures: dict[str, Any] | None = None
 
@@ -76,6 +79,14 @@ def outcome_of(work: Work) -> Outcome:
     """What came of a case that went through all stages."""
     record = work.record
     assert record is not None  # every way through the stages settles the case
-    by_hand = "" if work.earlier is None or not work.earlier.by_hand else files_kept(work.earlier)
-    fresh = work.fresh or record.status == "failed"
-    return Outcome(record.case, record.status, record.code, record.reason, fresh, by_hand, record, work.measures)
+    return Outcome(
+        record.case,
+        record.status,
+        record.code,
+        record.reason,
+        work.fresh or record.status == "failed",
+        work.by_hand,
+        work.moved_aside,
+        record,
+        work.measures,
+    )

@@ -45,9 +45,9 @@ class Progress:
             why = outcome.reason.removeprefix(f"case {outcome.case}: ")
             self._say(f"{outcome.status} {outcome.case}: {why} ({outcome.code})")
         elif outcome.by_hand:
-            self._say(
-                f"kept {outcome.case}: {outcome.by_hand} changed by hand; --overwrite replaces it and keeps a copy"
-            )
+            self._say(f"kept {outcome.case}: {outcome.by_hand}; --overwrite computes it again and keeps a copy")
+        for path in outcome.moved_aside:
+            self._say(f"moved aside {outcome.case}: {path}")
         if self._bar is not None:
             self._bar.update()
         elif time.monotonic() - self._spoken >= _LINE_EVERY_SECONDS:

@@ -219,10 +219,14 @@ def _tell(summary: BatchSummary) -> None:
         typer.echo(f"  {status:<8}{summary.count(status):>6}")
     if by_hand := summary.kept_by_hand:
         typer.echo(f"  {len(by_hand)} kept: changed by hand, such as {by_hand[0].case}")
+    if aside := [outcome for outcome in summary.outcomes if outcome.moved_aside]:
+        typer.echo(f"  {len(aside)} with files moved aside, such as {aside[0].moved_aside[0]}")
     _tell_moves(summary)
     for status, code, number in summary.reasons():
         example = next(o for o in summary.outcomes if (o.status, o.code) == (status, code))
         typer.echo(f"  {number} {status}: {code}, such as {example.case}")
+    for line in summary.unwritten:
+        typer.echo(f"  {line}", err=True)
     typer.echo(f"results: {summary.out}  table: {summary.out / 'cases.csv'}")
 
 

@@ -65,8 +65,8 @@ class Conversion:
 
     @property
     def complete(self) -> bool:
-        """True when nothing was refused and no label map was overlooked."""
-        return not self.refused and not (self.account and self.account.overlooked)
+        """True when nothing was refused, kept as a person left it, or overlooked."""
+        return not self.refused and not self.kept and not (self.account and self.account.overlooked)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bratsseg.errors import CaseError, UsageError
-from bratsseg.files import json_bytes
+from bratsseg.files import digests, json_bytes
 from bratsseg.report.case_facts import CaseFacts, gather
 from bratsseg.report.case_report import case_page
 from bratsseg.report.cohort import made_for, read_measures
@@ -145,8 +145,10 @@ def _rebuild(folder: Path, out: Path, scans: Path | None) -> str:
         record = follow_edit(folder, record)
         label_map, _ = read_label_map(label_map_beside(folder, record), record.dialect)
         study, notes = (None, ()) if scans is None else read_scans(scans, record)
+        files = report_case(study, label_map, record, notes=notes).files
+        record = record.model_copy(update={"pages": digests(files)})
         with Staging(out) as staging:
-            publish_more(record, report_case(study, label_map, record, notes=notes).files, staging)
+            publish_more(record, files, staging)
     except CaseError as error:
         remove_report(folder, folder.name)
         return str(error)

@@ -11,33 +11,36 @@ Whatever a person changed or added is in the new folder too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
 from bratsseg.errors import WriteError
 from bratsseg.files import json_bytes, sync_folder, write_files
-from bratsseg.results.edited import changed_by_hand
-from bratsseg.results.filenames import EDITED, is_result_file
-from bratsseg.results.record import CaseRecord, read_record, record_path
+from bratsseg.results.filenames import EDITED, REPORT
+from bratsseg.results.record import CaseRecord, hash_or_none, read_record, record_path
 from bratsseg.results.staging import Staging
 from bratsseg.results.swap import link_entry
+from bratsseg.study.mark import record_beside
 
 
-def publish(record: CaseRecord, files: Mapping[str, bytes], staging: Staging) -> None:
+def publish(record: CaseRecord, files: Mapping[str, bytes], staging: Staging) -> tuple[str, ...]:
     """Replace the result of a case by ``files`` and ``record``; ``WriteError`` leaves the old result as it was.
 
-    Outputs of an earlier run that no longer apply go. Those that a person changed move to ``<case>/edited-<date>/``.
+    Outputs of an earlier run that no longer apply go. Whatever a person changed of them, and any file of the user's own
+    whose name a new one needs, moves to ``<case>/edited-<date>/``; the paths that it has there are returned.
     """
-    _replace(record, files, staging, keep_outputs=False)
+    return _replace(record, files, staging, keep_outputs=False)
 
 
-def publish_more(record: CaseRecord, files: Mapping[str, bytes], staging: Staging) -> None:
-    """Add ``files`` to the result of a case and replace its record; every other file stays. ``WriteError`` as above."""
-    _replace(record, files, staging, keep_outputs=True)
+def publish_more(record: CaseRecord, files: Mapping[str, bytes], staging: Staging) -> tuple[str, ...]:
+    """Add ``files`` to the result of a case and replace its record; all other files stay. Otherwise as ``publish``."""
+    return _replace(record, files, staging, keep_outputs=True)
 
 
-def _replace(record: CaseRecord, files: Mapping[str, bytes], staging: Staging, *, keep_outputs: bool) -> None:
+def _replace(
+    record: CaseRecord, files: Mapping[str, bytes], staging: Staging, *, keep_outputs: bool
+) -> tuple[str, ...]:
     target = record_path(staging.out, record.case).parent
     try:
         with staging.new_folder() as staged:
@@ -47,9 +50,10 @@ def _replace(record: CaseRecord, files: Mapping[str, bytes], staging: Staging, *
             write_files(fresh, files)
             write_files(fresh, {record_path(staging.out, record.case).name: record_bytes(record)})
             with staging.publishing():
-                known = _carry_over(target, fresh, keep_outputs) if target.is_dir() else frozenset()
+                known, aside = _carry_over(target, fresh, keep_outputs) if target.is_dir() else ((), ())
                 sync_folder(fresh)
                 staging.put_in_place(fresh, target, known)
+                return tuple(aside)
     except (OSError, WriteError) as error:
         cause = error.__cause__ if isinstance(error, WriteError) and error.__cause__ is not None else error
         why = getattr(cause, "strerror", None) or cause
@@ -62,25 +66,40 @@ def record_bytes(record: CaseRecord) -> bytes:
     return json_bytes(record.model_dump(mode="json"), f"case {record.case}: its record")
 
 
-def _carry_over(old: Path, fresh: Path, keep_outputs: bool) -> frozenset[str]:
-    """Give ``fresh`` what stays of the result in ``old``, and its permissions; returns the names seen in ``old``."""
+def _carry_over(old: Path, fresh: Path, keep_outputs: bool) -> tuple[list[str], list[str]]:
+    """Give ``fresh`` what stays of the result in ``old``, and its permissions.
+
+    Returns the names seen in ``old``, and where in ``fresh`` lies what had to make room.
+    """
+    record = read_record(record_beside(old))
     made = {path.name for path in fresh.iterdir()}
-    entries = sorted(old.iterdir())
-    by_hand = _by_hand(old, made, keep_outputs)
+    entries = [entry for entry in sorted(old.iterdir()) if entry.name != record_beside(old).name]
+    aside = []
     for entry in entries:
-        if entry.name in by_hand:
-            link_entry(entry, _aside(old, fresh) / entry.name)
-        elif entry.name not in made and (keep_outputs or not is_result_file(entry.name, old.name)):
+        known = _is_as_written(entry, record) or (entry.name in made and _equal(entry, fresh / entry.name))
+        goes = not keep_outputs and record is not None and entry.name in record.written
+        if entry.name not in made and not goes and not (known and not keep_outputs):
             link_entry(entry, fresh / entry.name)
+        elif not known:
+            place = _aside(old, fresh) / entry.name
+            link_entry(entry, place, moved=True)
+            aside.append(f"{old.name}/{place.relative_to(fresh).as_posix()}")
     fresh.chmod(old.stat().st_mode & 0o7777)
-    return frozenset(entry.name for entry in entries)
+    return [entry.name for entry in old.iterdir()], aside
 
 
-def _by_hand(old: Path, made: Collection[str], keep_outputs: bool) -> Collection[str]:
-    """Results in ``old`` that would go although nobody can make them again."""
-    record = read_record(old / f"{old.name}.json")
-    changed = changed_by_hand(old, record)
-    return {name for name in changed if name in made or (not keep_outputs and is_result_file(name, old.name))}
+def _is_as_written(entry: Path, record: CaseRecord | None) -> bool:
+    """True for a file of ours that nobody changed since. Of reports, earlier versions kept no hash."""
+    if record is None or not entry.is_file():
+        return False
+    old = record.options.get("report") and not record.pages
+    if old and entry.name in {f"{record.stem}{end}" for end in REPORT}:
+        return True
+    return entry.name in record.written and hash_or_none(entry) == record.written[entry.name]
+
+
+def _equal(one: Path, other: Path) -> bool:
+    return one.is_file() and hash_or_none(one) == hash_or_none(other)
 
 
 def _aside(old: Path, fresh: Path) -> Path:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 from bratsseg.errors import CaseError
 from bratsseg.results.filenames import ITKSNAP, LABELS, MASK, SLICER
 from bratsseg.results.labelmaps import label_map_beside
-from bratsseg.results.reading import read_label_map
+from bratsseg.results.reading import label_map_of, read_labels
 from bratsseg.results.record import CaseRecord, hash_or_none
+from bratsseg.study.dialect import get_dialect
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.regions import Region
 from bratsseg.study.stack import members
@@ -18,18 +19,16 @@ BY_HAND = "changed by hand"
 """What is said of a file that a person changed."""
 
 
-def changed_by_hand(folder: Path, record: CaseRecord | None) -> dict[str, str]:
-    """The files in the folder of a case that a person can draw in and that are not as ``record`` wrote them.
+def changed_by_hand(folder: Path, record: CaseRecord) -> dict[str, str]:
+    """The files of a result that a person can draw in and that are not as ``record`` wrote them.
 
-    By name, with the SHA-256 that each has now. Without a record nobody can say who made a label map: it counts as a
-    person's, because what cannot be made again must not go.
+    By name, with the SHA-256 that each has now. A file that the record does not list is the user's own and no change.
     """
-    written = {} if record is None else record.outputs
     found = {}
-    for path in _drawings(folder):
-        now = hash_or_none(path)
-        if now is not None and now != written.get(path.name):
-            found[path.name] = now
+    for name, written in record.outputs.items():
+        now = hash_or_none(folder / name) if _is_drawing(name, record) else None
+        if now is not None and now != written:
+            found[name] = now
     return found
 
 
@@ -55,11 +54,22 @@ def follow_edit(folder: Path, record: CaseRecord) -> CaseRecord:
         return record.model_copy(update={**known, "warnings": tuple(warnings)})
     known |= {"quality": {}, "volumes_ml": {}}
     try:
-        label_map, _ = read_label_map(label_map_beside(folder, record), record.dialect)
-        known["volumes_ml"] = volumes_of(label_map)
+        known |= _measured(folder, record)
     except CaseError as error:
         warnings.append(f"the label map that was {BY_HAND} has no volumes: {error}")
     return record.model_copy(update={**known, "warnings": tuple(warnings)})
+
+
+def _measured(folder: Path, record: CaseRecord) -> dict[str, object]:
+    """Volumes of the label map as it is now. A region that a person drew has been looked for, whoever made it."""
+    item = label_map_beside(folder, record)
+    volume, values = read_labels(item)
+    regions = get_dialect(record.dialect).decode(values, f"case {record.case}: {item.path.name}")
+    drawn = {str(region) for region, mask in zip(Region, regions, strict=True) if mask.any()}
+    open_still = {region: why for region, why in record.not_assessable.items() if region not in drawn}
+    shown = record.model_copy(update={"not_assessable": open_still})
+    label_map = label_map_of(label_map_beside(folder, shown), record.dialect, volume, values)
+    return {"volumes_ml": volumes_of(label_map), "not_assessable": open_still}
 
 
 def is_label_map_changed(folder: Path, record: CaseRecord, changed: Collection[str]) -> bool:
@@ -67,8 +77,7 @@ def is_label_map_changed(folder: Path, record: CaseRecord, changed: Collection[s
     return any(member.path.name in changed for member in members(folder / record.label_file))
 
 
-def _drawings(folder: Path) -> Iterator[Path]:
-    names = {f"{folder.name}{end}" for end in (LABELS, *SLICER, *ITKSNAP)}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_file() and (path.name in names or path.stem.endswith(MASK)):
-            yield path
+def _is_drawing(name: str, record: CaseRecord) -> bool:
+    if record.masks:
+        return Path(name).stem.endswith(MASK)
+    return name in {f"{record.stem}{end}" for end in (LABELS, *SLICER, *ITKSNAP)}

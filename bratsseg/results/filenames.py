@@ -42,9 +42,10 @@ def probability_name(stem: str, region: Region) -> str:
 
 
 def is_result_file(name: str, stem: str) -> bool:
-    """True for a name that only this software gives, beside the record of a case whose files begin with ``stem``."""
+    """True for a name that this software gives, beside the record of a case whose files begin with ``stem``.
+
+    Masks of pictures are called as the user's own pictures, so only a record tells which they are.
+    """
     if name in {f"{stem}{end}" for end in (LABELS, *SLICER, *ITKSNAP, *REPORT)}:
         return True
-    if name.startswith(f"{stem}{_PROBABILITY}") and name.endswith(_COMPRESSED):
-        return True
-    return name.rpartition(".")[0].endswith((MASK, HEAT))
+    return name.startswith(f"{stem}{_PROBABILITY}") and name.endswith(_COMPRESSED)

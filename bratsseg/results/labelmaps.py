@@ -11,7 +11,7 @@ from bratsseg.errors import Code, UsageError
 from bratsseg.results.filenames import BIDS_FOLDER, EDITED, is_result_file
 from bratsseg.results.record import CaseRecord
 from bratsseg.results.records import find_records
-from bratsseg.results.sorting import sort_files
+from bratsseg.results.sorting import not_read, sort_files
 from bratsseg.study.account import Account, FileKind, LeftOutFile
 from bratsseg.study.case import Case
 from bratsseg.study.dialect import DIALECTS
@@ -105,6 +105,7 @@ def find_label_maps(folder: Path, owner: str = "IN") -> LabelMaps:
     left = (
         *told.left_out,
         *(LeftOutFile(file.relative_to(folder).as_posix(), FileKind.LABEL_MAP, _LOOSE) for file in loose),
+        *not_read(folder),
     )
     files = [*ours, *(_by_name(file, folder) for file in told.label_maps)]
     if not files and not without:
@@ -131,7 +132,7 @@ def find_references(folder: Path, owner: str = "REFERENCE") -> LabelMaps:
         others = [file for files in listing.folders.values() for file in files if file not in used]
         told = sort_files(folder, others, scans=_scans(cases))
         found += [_by_name(file, folder) for file in told.label_maps]
-        left = told.left_out
+        left = (*told.left_out, *not_read(folder))
     if not found:
         raise _none(f"{owner} {folder}", "references", left, "; results of bratsseg count as predictions only")
     used |= {file for item in found for file in _members(item.path)}

@@ -104,7 +104,7 @@ def move_result(record: CaseRecord, new: str, inputs: Inputs, staging: Staging) 
             fresh.mkdir()
             for entry in _own_entries(old):
                 if entry.name not in pages:
-                    link_entry(entry, fresh / names.get(entry.name, entry.name))
+                    link_entry(entry, fresh / names.get(entry.name, entry.name), moved=True)
             write_files(fresh, {record_beside(target).name: record_bytes(moved)})
             with staging.publishing():
                 sync_folder(fresh)
@@ -152,6 +152,7 @@ def _renamed(record: CaseRecord, new: str, inputs: Inputs, names: Mapping[str, s
             "case": new,
             "inputs": dict(inputs),
             "outputs": {names.get(name, name): digest for name, digest in record.outputs.items()},
+            "pages": {},
             "edited": {names.get(name, name): digest for name, digest in record.edited.items()},
             "warnings": tuple(told(text) for text in record.warnings),
         }

@@ -87,6 +87,8 @@ class CaseRecord(Config):
     """By stage."""
     reference_modality: str | None = None
     """The scan whose grid the outputs share."""
+    pages: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of each file of the report, which can be made again; empty in records of earlier versions."""
     edited: dict[str, str] = Field(default_factory=dict)
     """Outputs that a person changed: the SHA-256 of each as it was when the record last spoke of it. Volumes and
     reports are made from these files; ``outputs`` keeps the hashes of what was computed."""
@@ -94,6 +96,11 @@ class CaseRecord(Config):
     """Of pictures: what the masks beside the record are called; ``*`` stands for the number of the slice."""
     facts: dict[str, Any] = Field(default_factory=dict)
     """How the segmentation came about."""
+
+    @property
+    def written(self) -> dict[str, str]:
+        """Every file beside this record that the software wrote, by name with the hash that it had."""
+        return self.pages | self.outputs
 
     @property
     def stem(self) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from bratsseg.errors import CaseError
 from bratsseg.study.account import FileKind, LeftOutFile
 from bratsseg.study.dialect import whole_numbers
-from bratsseg.study.layout.roles import FileRole, role_of, stem_of
+from bratsseg.study.layout.accounting import NOT_READ, unread_in
+from bratsseg.study.layout.roles import DICOM_SUFFIXES, FileRole, role_of, stem_of
 from bratsseg.study.modality import candidates, words
 from bratsseg.study.reading import GeometryPolicy, read_reference
 
@@ -87,3 +88,13 @@ def _seen_in(file: Path) -> _Other:
     except CaseError:
         return _SCAN
     return _LABEL_MAP if np.count_nonzero(np.bincount(values.ravel(order="K"))) < _MOST_VALUES else _SCAN
+
+
+def not_read(folder: Path) -> tuple[LeftOutFile, ...]:
+    """Volumes below ``folder`` in formats that nothing here reads; scans, by their names, or label maps otherwise."""
+    left = []
+    for name in unread_in(folder):
+        stem = stem_of(Path(name))
+        scan = name.lower().endswith(DICOM_SUFFIXES) or (role_of(stem) is None and bool(candidates(stem)))
+        left.append(LeftOutFile(name, FileKind.SCAN if scan else FileKind.LABEL_MAP, NOT_READ))
+    return tuple(left)

@@ -33,10 +33,13 @@ def link_tree(source: Path, target: Path) -> None:
         link_entry(entry, target / entry.name)
 
 
-def link_entry(source: Path, target: Path) -> None:
-    """The same for one file or folder; a symbolic link is made again."""
+def link_entry(source: Path, target: Path, *, moved: bool = False) -> None:
+    """The same for one file or folder; a symbolic link is made again.
+
+    With ``moved`` it will not lie where it lay, so that a link gets the whole path of what it led to.
+    """
     if source.is_symlink():
-        target.symlink_to(source.readlink())
+        target.symlink_to(source.parent.resolve() / source.readlink() if moved else source.readlink())
     elif source.is_dir():
         link_tree(source, target)
     else:

@@ -61,7 +61,8 @@ class Account:
         found = self.overlooked
         yield from (f"  left out {item.file}: looks like a {item.kind}, {item.why}" for item in found[:most])
         if len(found) > most:
-            yield f"  and {len(found) - most} more that look like {self.what}"
+            more = f"and {len(found) - most} more that look" if most else f"{len(found)} look"
+            yield f"  {more} like {self.what}"
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a file; every file that was left out is listed."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bratsseg.study.account import Account, FileKind, LeftOutFile
 from bratsseg.study.case import Case
 from bratsseg.study.layout.listing import list_images, list_pictures
-from bratsseg.study.layout.roles import PICTURE_SUFFIXES, FileRole, role_of, stem_of
+from bratsseg.study.layout.roles import PICTURE_SUFFIXES, UNREAD_SUFFIXES, FileRole, role_of, stem_of
 from bratsseg.study.modality import read_name
 from bratsseg.study.stack import archive_of, members
 
@@ -31,6 +31,8 @@ _NOT_NAMED = _Fate(FileKind.OTHER, "not named by the layout")
 _OTHER_SEQUENCE = _Fate(FileKind.OTHER, "other sequences or maps")
 _OTHER_VERSION = _Fate(FileKind.OTHER, "other versions of a scan")
 _NOT_TAKEN = _Fate(FileKind.SCAN, "but no study took it; name it with --layout")
+NOT_READ = "in a format that is not read; convert it to NIfTI"
+"""Why a volume was left out whose format nothing here reads."""
 _UNKNOWN = _Fate(FileKind.SCAN, "but its name does not say of what; rename it, or name it with --layout")
 
 
@@ -53,8 +55,17 @@ def account_for(
             continue
         fate = _NOT_NAMED if layout is not None else of_refused if file in refused else _fate(file, file in taken)
         left.append(LeftOutFile(file.relative_to(folder).as_posix(), *fate))
+    left += [LeftOutFile(name, FileKind.SCAN, NOT_READ) for name in unread_in(folder)]
     missed = frozenset({FileKind.SCAN, FileKind.LABEL_MAP} if references else {FileKind.SCAN})
     return Account("scans", len(used), tuple(left), missed)
+
+
+def unread_in(folder: Path) -> list[str]:
+    """Paths below ``folder`` of volumes in formats that nothing here reads."""
+    if archive_of(folder) is not None:
+        return []
+    listing = list_images(folder, UNREAD_SUFFIXES)
+    return [listing.below_root(file) for files in listing.folders.values() for file in files]
 
 
 def _used_by(case: Case) -> Iterator[Path]:

@@ -14,6 +14,9 @@ from bratsseg.study.modality import candidates, read_name, words
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 SUFFIXES = (*NIFTI_SUFFIXES, ".hdr.gz", ".hdr", ".mha", ".mhd", ".nrrd")
 TIFF_SUFFIXES = (".tif", ".tiff")
+DICOM_SUFFIXES = (".dcm", ".ima")
+UNREAD_SUFFIXES = (*DICOM_SUFFIXES, ".mgz", ".mgh", ".nhdr", ".mnc", ".nii.bz2", ".nii.xz", ".nii.zst", ".gipl")
+"""Volumes of other formats, which nothing here reads: named as left out, so that nobody takes them for done."""
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", *TIFF_SUFFIXES)
 
 
@@ -74,7 +77,8 @@ def stem_of(path: Path) -> str:
     """The file name without its image suffix."""
     name = path.name
     lower = name.lower()
-    return next((name[: -len(suffix)] for suffix in (*SUFFIXES, *PICTURE_SUFFIXES) if lower.endswith(suffix)), name)
+    known = (*SUFFIXES, *UNREAD_SUFFIXES, *PICTURE_SUFFIXES)
+    return next((name[: -len(suffix)] for suffix in known if lower.endswith(suffix)), name)
 
 
 def key_of(stem: str, silent: Collection[str] = ()) -> str:

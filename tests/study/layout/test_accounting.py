@@ -68,3 +68,13 @@ def test_files_of_a_refused_study_are_left_out_with_it(studies: Path) -> None:
     account = account_for(studies, find_cases(studies))
     assert account.seen == 6
     assert account.used == 6 - len(account.left_out)
+
+
+def test_formats_that_nothing_reads_are_told(studies: Path, tmp_path: Path) -> None:
+    (studies / "P9").mkdir()
+    for name in ("flair.mgz", "t1ce.nii.bz2"):
+        (studies / "P9" / name).write_bytes(b"another format")
+    ended = segment(studies, tmp_path / "out")
+    assert ended.code == 1
+    assert "6 image files seen, 4 used, 2 left out" in ended.out
+    assert "P9/flair.mgz: looks like a scan, in a format that is not read; convert it to NIfTI" in ended.out
