@@ -105,7 +105,7 @@ def files_kept(found: EarlierResult, dialect: str) -> str:
     names = sorted(found.by_hand)
     known = {LABELS: "the label map", SLICER[0]: "Slicer's segmentation"}
     what = ", ".join(next((word for end, word in known.items() if name.endswith(end)), name) for name in names)
-    notes = [f"{what} {BY_HAND}"]
+    notes = [f"{what} was {BY_HAND}"]
     if not any(name.endswith(LABELS) for name in names) and not found.record.masks:
         notes.append("volumes and reports are of the label map, which was not")
     if not found.record.masks and found.record.dialect != dialect:
