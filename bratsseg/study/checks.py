@@ -19,6 +19,12 @@ from bratsseg.study.volume import Study, Volume
 
 # A scan has hundreds of intensities; label maps and masks have a handful.
 LABEL_MAP_VALUES = 12
+# Voxels are computed with in 32 bits, where the square of a larger intensity is infinite, and the square of a smaller
+# deviation nothing. Whatever a scan's unit is, it lies far between.
+MOST_INTENSE, LEAST_DEVIATION = 1e18, 1e-5
+# A scan whose deviation is fewer steps of such a number (16,777,216 of them lie below its size) has lost its contrast.
+FEWEST_STEPS = 64 * 2.0**-24
+_RESCALE = "correct the scaling in the header, or export the scan again"
 EMPTY_MASK = Problem(ContentError, "brain mask: must mark the brain, every voxel is 0")
 
 
@@ -109,11 +115,32 @@ def _voxel_problems(name: str, volume: Volume) -> list[Problem]:
         return [
             _content(f"{name}: a scan must have contrast, every voxel is {low * volume.slope + volume.intercept:g}")
         ]
-    if not np.isfinite([float(low) * volume.slope, float(high) * volume.slope]).all():
-        return [_content(f"{name}: every voxel must be a number, slope {volume.slope:g} makes some infinite")]
+    if (problem := _scaled_problem(name, volume, float(low), float(high))) is not None:
+        return [problem]
     if (values := _few_values(voxels)) is not None:
         return [_content(f"{name}: a scan has many intensities, this has {values} whole numbers: is it a label map?")]
+    if volume.slope < 0:
+        text = f"{name}: the header's slope is {volume.slope:g}, which makes bright dark; is it right?"
+        return [Problem(ContentError, text, fatal=False)]
     return []
+
+
+def _scaled_problem(name: str, volume: Volume, low: float, high: float) -> Problem | None:
+    """What the intensities lack after slope and intercept; ``low`` and ``high`` are the stored extremes."""
+    slope, intercept = float(volume.slope), float(volume.intercept)
+    reach = max(abs(low), abs(high)) * abs(slope) + abs(intercept)  # Python's floats overflow without a word
+    scaled = "" if (slope, intercept) == (1.0, 0.0) else f", with slope {slope:g} and intercept {intercept:g}"
+    if not reach <= MOST_INTENSE:
+        return _content(f"{name}: intensities must lie within {MOST_INTENSE:g}, reach {reach:g}{scaled}; {_RESCALE}")
+    for part in (volume.voxels[::5, ::5, ::3], volume.voxels):
+        real = np.asarray(part, dtype=np.float64) * slope + intercept
+        deviation, usual = float(real.std()), float(np.median(np.abs(real)))
+        if deviation >= max(LEAST_DEVIATION, FEWEST_STEPS * usual):
+            return None
+    return _content(
+        f"{name}: a scan must have contrast, intensities about {usual:g} deviate by only {deviation:.2g}{scaled}; "
+        f"{_RESCALE}"
+    )
 
 
 def _few_values(voxels: NDArray[np.generic]) -> int | None:

@@ -16,9 +16,12 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from bratsseg.errors import ReadError
+from bratsseg.study.detached import companions
 
 MOST_BYTES = 1 << 29
 """A picture in a zip that unpacks to more is refused: pictures are small, and zips can be made to explode."""
+
+_LONGEST_TIME = 1 << 62  # of nanoseconds, so that a sum fits a signed number of 64 bits; the year 2116
 
 
 @dataclass(frozen=True)
@@ -95,11 +98,23 @@ def members(path: Path) -> list[Member]:
 
 
 def hash_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, or of a stack's names and bytes in order; ``OSError`` or ``ReadError``."""
+    """SHA-256 of a file's bytes, or of a stack's names and bytes in order; ``OSError`` or ``ReadError``.
+
+    Of a scan whose voxels lie in files of their own (``detached.companions``) it is that of the hashes of all.
+    """
     if is_plain(path):
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hash_of_parts([_hash_of_file(part) for part in (path, *companions(path))])
     return hash_of_members((member.path.name, member.read()) for member in members(path))
+
+
+def hash_of_parts(digests: Sequence[bytes]) -> str:
+    """One SHA-256 for the files of a scan, given by theirs, the header first; of one file it is that of its bytes."""
+    return digests[0].hex() if len(digests) == 1 else hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _hash_of_file(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def hash_of_members(named: Iterable[tuple[str, bytes]]) -> str:
@@ -112,10 +127,16 @@ def hash_of_members(named: Iterable[tuple[str, bytes]]) -> str:
 
 
 def state_of(path: Path) -> tuple[int, int]:
-    """Bytes and time of the last change in ns, without reading; a stack's sum and latest. ``OSError``."""
+    """Bytes and time of the last change in ns, without reading the voxels. ``OSError``.
+
+    Of several files both are sums, so that any one that is put in another's place shows, be it the older.
+    """
     archive = archive_of(path)
-    states = [(archive or member.path).stat() for member in (members(path) if archive is None else [Member(path)])]
-    return sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
+    files = [archive] if archive else [member.path for member in members(path)]
+    if archive is None and not is_stack(path):
+        files += companions(path)
+    states = [file.stat() for file in files]
+    return sum(state.st_size for state in states), sum(state.st_mtime_ns for state in states) % _LONGEST_TIME
 
 
 def names_in(archive: Path) -> Sequence[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import nibabel as nib
@@ -11,8 +12,8 @@ from PIL import Image
 from bratsseg.errors import ReadError
 from bratsseg.study.case import Case, VolumeSource
 from bratsseg.study.modality import Modality
-from bratsseg.study.reading import content, read_files, read_study, read_volume
-from bratsseg.study.stack import hash_of
+from bratsseg.study.reading import content, read_content, read_files, read_study, read_volume
+from bratsseg.study.stack import hash_of, state_of
 from tests.opens import counted_opens
 from tests.study.scans import SHAPE, image, save
 
@@ -62,10 +63,11 @@ def test_the_hash_is_that_of_the_file_and_the_voxels_too(
     files = read_files(case_of(path))
     state, (volume,) = files.states[path], files.study().volumes.values()
     alone = read_volume(VolumeSource(path), "Miller")
-    assert state.sha256 == (hash_of(path) if name == "stack" else hashlib.sha256(path.read_bytes()).hexdigest())
+    several = name in ("stack", "scan.img", "scan.hdr")
+    assert state.sha256 == (hash_of(path) if several else hashlib.sha256(path.read_bytes()).hexdigest())
     assert np.array_equal(volume.voxels, alone.voxels)
     assert np.array_equal(volume.grid.affine, alone.grid.affine)
-    if name != "stack":
+    if not several:
         assert (state.size, state.mtime_ns) == (path.stat().st_size, path.stat().st_mtime_ns)
 
 
@@ -100,3 +102,45 @@ def test_one_bad_file_leaves_the_others_their_hashes(tmp_path: Path) -> None:
     assert files.states[good].sha256 == hash_of(good)
     assert files.states[torn].sha256 == hash_of(torn)
     assert (files.states[gone].size, files.states[gone].sha256) == (None, None)
+
+
+def detached_nrrd(path: Path) -> Path:
+    where = {
+        "one": "data file: scan.raw",
+        "list": "data file: LIST\nscan.raw\nrest.raw",
+        "numbered": "data file: s%02d.raw 1 2 1",
+    }[path.stem]
+    path.write_text(f"NRRD0004\ntype: short\ndimension: 3\nsizes: {' '.join(map(str, SHAPE))}\n{where}\n")
+    return path
+
+
+def detached_meta(path: Path) -> Path:
+    path.write_text(f"ObjectType = Image\nDimSize = {' '.join(map(str, SHAPE))}\nElementDataFile = scan.raw\n")
+    return path
+
+
+DETACHED = {
+    "scan.hdr": (MAKERS["scan.hdr"], ["scan.img"]),
+    "scan.img": (MAKERS["scan.img"], ["scan.hdr"]),
+    "scan.hdr.gz": (lambda path: save(path, nib.Nifti1Pair(RAMP, None, image(voxels=RAMP).header)), ["scan.img.gz"]),
+    "scan.mhd": (detached_meta, ["scan.raw"]),
+    "one.nrrd": (detached_nrrd, ["scan.raw"]),
+    "list.nrrd": (detached_nrrd, ["scan.raw", "rest.raw"]),
+    "numbered.nrrd": (detached_nrrd, ["s01.raw", "s02.raw"]),
+}
+
+
+@pytest.mark.parametrize("name", DETACHED)
+def test_the_hash_of_a_detached_header_covers_its_voxels(tmp_path: Path, name: str) -> None:
+    make, others = DETACHED[name]
+    path = make(tmp_path / name)
+    seen = {(hash_of(path), state_of(path))}
+    for number, other in enumerate(others):
+        file = tmp_path / other
+        before = file.read_bytes() if file.exists() else b""
+        file.write_bytes(before[:-1] + bytes([number + 1]))
+        os.utime(file, ns=(10**9 * number, 10**9 * number))  # older than its header, as a restored file is
+        kept = read_content(path)[1]
+        assert kept.sha256 == hash_of(path)
+        seen.add((hash_of(path), state_of(path)))
+    assert len({digest for digest, _ in seen}) == len({state for _, state in seen}) == len(others) + 1

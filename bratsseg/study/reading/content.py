@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bratsseg.errors import ReadError
-from bratsseg.study.stack import FileState, Member, hash_of, hash_of_members, is_plain, members, state_of
+from bratsseg.study.detached import companions
+from bratsseg.study.stack import FileState, Member, hash_of, hash_of_members, hash_of_parts, is_plain, members, state_of
 
 MOST_KEPT = 1 << 29
 """Bytes. What has more is not kept in memory but read again: no scan of a head has so many."""
@@ -18,7 +19,7 @@ MOST_KEPT = 1 << 29
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """What lies behind ``path``: a file, or the slices of a stack.
+    """What lies behind ``path``: a file, with those that hold its voxels (``detached``), or the slices of a stack.
 
     ``kept`` are bytes by file, of a stack in the order of its slices. Whatever is not kept is read from the disk each
     time that it is asked for, so a content without any is what the disk holds now.
@@ -32,7 +33,10 @@ class Content:
         """Read all of it, and keep it when it has at most ``MOST_KEPT`` bytes; ``OSError`` or ``ReadError``."""
         kept: dict[Path, bytes] = {}
         room = MOST_KEPT
-        for member in members(path):
+        files = members(path)
+        if is_plain(path):
+            files += [Member(part) for part in companions(path)]
+        for member in files:
             if member.archive is None and member.path.stat().st_size > room:
                 return cls(path)
             kept[member.path] = member.read()
@@ -56,14 +60,14 @@ class Content:
 
     def members(self) -> Sequence[Member]:
         """The files in the order of a stack's slices; ``OSError`` when there are none."""
-        return [Member(path) for path in self.kept] or members(self.path)
+        return members(self.path) if is_plain(self.path) or not self.kept else [Member(path) for path in self.kept]
 
     def sha256(self) -> str:
         """As ``stack.hash_of`` defines it, of the bytes that are kept; ``OSError`` or ``ReadError``."""
         if not self.kept:
             return hash_of(self.path)
         if is_plain(self.path):
-            return hashlib.sha256(self.kept[self.path]).hexdigest()
+            return hash_of_parts([hashlib.sha256(content).digest() for content in self.kept.values()])
         return hash_of_members((path.name, content) for path, content in self.kept.items())
 
 

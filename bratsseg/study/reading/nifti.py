@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bratsseg.errors import ContentError, ReadError
 from bratsseg.files import GZIP_MAGIC
 from bratsseg.study.case import VolumeSource
+from bratsseg.study.detached import pair_part
 from bratsseg.study.grid import Grid
 from bratsseg.study.reading.content import Content
 from bratsseg.study.reading.geometry import GeometryPolicy, choose_affine
@@ -28,6 +29,7 @@ from bratsseg.study.reading.header import Header, check_channel, check_type, spl
 
 Stream = BinaryIO | Gunzip
 _CHUNK = 1 << 20
+_NO_SCAN = 352  # bytes that a header alone takes: fewer hold no scan
 _DEFLATE_LIMIT = 1100  # deflate shrinks at most 1032 times
 
 
@@ -50,7 +52,7 @@ def read_header(source: VolumeSource, content: Content, owner: str, policy: Geom
 def read_nifti_header(content: Content, owner: str) -> nib.Nifti1Header:
     """The raw NIfTI-1 or -2 header, as it is stored; ``ReadError`` when the file has none."""
     path = content.path
-    with _opened(content, _pair(path, "hdr"), owner) as stream:
+    with _opened(content, pair_part(path, "hdr"), owner) as stream:
         block = b""
         while len(block) < 540 and (more := stream.read(540 - len(block))):
             block += more
@@ -77,7 +79,7 @@ def read_voxels(
     """
     nifti = cast("nib.Nifti1Header", header.nifti)
     paired = bytes(nifti["magic"]).startswith(b"ni")
-    path = _pair(source.path, "img") if paired else source.path
+    path = pair_part(source.path, "img") if paired else source.path
     count = int(np.prod(header.grid.shape, dtype=np.int64))
     channel = check_channel(source, header.volumes, owner)
     offset = _offset(nifti, owner) + channel * count * header.dtype.itemsize
@@ -89,6 +91,12 @@ def read_voxels(
         flat: NDArray[np.generic] = np.empty(count, dtype=header.dtype)
         _fill(stream, flat.data.cast("B"), owner, path)
         notes = _read_to_end(stream, path, needed)
+        last = needed + (header.volumes - 1 - channel) * count * header.dtype.itemsize
+        rest = (stream.proved if isinstance(stream, Gunzip) else content.size_of(path)) - last
+        if rest > _NO_SCAN:
+            notes += (
+                f"{rest:,} bytes that follow the voxels in {path.name} were passed over; is it two scans in one?",
+            )
     native = flat if flat.dtype.isnative else flat.astype(flat.dtype.newbyteorder("="))
     return native.reshape(header.grid.shape, order="F"), notes
 
@@ -170,15 +178,3 @@ def _scaling(nifti: nib.Nifti1Header, owner: str) -> tuple[float, float]:
     except HeaderDataError as error:
         raise ContentError(f"{owner}: slope and intercept must be numbers; {error}") from error
     return (1.0, 0.0) if slope is None else (float(slope), float(intercept or 0.0))
-
-
-def _pair(path: Path, part: str) -> Path:
-    """The ``part`` ("hdr" or "img") of a NIfTI pair; any other path is returned as it is."""
-    name = path.name
-    bare = name[:-3] if name.lower().endswith(".gz") else name
-    if not bare.lower().endswith((".hdr", ".img")):
-        return path
-    wanted = [path.with_name(bare[:-3] + part + end) for end in ("", ".gz")]
-    if name.lower().endswith(".gz"):
-        wanted.reverse()
-    return next((candidate for candidate in wanted if candidate.exists()), wanted[0])
