@@ -143,9 +143,9 @@ def segment_cases(
     on_stage: OnStage | None = None,
 ) -> BatchSummary:
     """Segment ``cases``, whose files lie below ``root``; ``cases.csv`` is rebuilt whatever happens."""
-    names = Names(root, options.salt, cases)
     outcomes: list[Outcome] = []
     with Staging(out) as staging:
+        names = Names(root, options.salt, cases, ignores_case=staging.ignores_case())
         moves = follow_cases(cases, names, staging, options)
         steps = Steps(segmenter, options, out, names, staging, on_stage=on_stage)
         if watcher is not None:

@@ -32,10 +32,14 @@ class Names:
     the same salt, and every text is cleaned of the original names.
     """
 
-    def __init__(self, root: Path, salt: str | None = None, cases: Iterable[Case] = ()) -> None:
+    def __init__(
+        self, root: Path, salt: str | None = None, cases: Iterable[Case] = (), *, ignores_case: bool = False
+    ) -> None:
+        """``ignores_case`` says that the disk of the results holds ``A`` and ``a`` for one name."""
         self.root = root
         self._salt = salt
-        self._times = Counter(plain(case.id) for case in cases)
+        self._ignores_case = ignores_case
+        self._times = Counter(self._filed(case) for case in cases)
         self._roots = {_one_line(str(root)), _one_line(str(root.resolve()))} - {"/", "."}
 
     def case_id(self, case: Case) -> str:
@@ -50,9 +54,15 @@ class Names:
         """Why results cannot be filed under the case's own id, or None when they can, as with a salt they always do."""
         if self._salt is not None:
             return None
-        if self._times[plain(case.id)] > 1:
-            return "its id must differ from every other case's, but reads as another's does; rename one"
+        if self._times[self._filed(case)] > 1:
+            where = " on the disk of the results, which ignores capitals" if self._ignores_case else ""
+            return f"its id must differ from every other case's, but reads as another's does{where}; rename one"
         return unfit_as_folder(case.id)
+
+    def _filed(self, case: Case) -> str:
+        """What two cases must not share; a disk that ignores capitals takes two spellings of a letter for one too."""
+        name = plain(case.id)
+        return unicodedata.normalize("NFC", name).casefold() if self._ignores_case else name
 
     def file(self, path: Path) -> str:
         """The file's name in a record: its path below the root."""

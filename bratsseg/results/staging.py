@@ -57,6 +57,10 @@ class Staging:
         if self._lock is not None:
             os.close(self._lock)
 
+    def ignores_case(self) -> bool:
+        """True when OUT's file system holds ``A`` and ``a`` for one name; asked while the private folder is there."""
+        return self._folder.with_name(self._folder.name.upper()).exists()
+
     @contextmanager
     def new_folder(self) -> Iterator[Path]:
         """An empty folder on OUT's file system for the files of one case; removed with what is left in it."""

@@ -8,7 +8,8 @@ How a case is called (``id_of``):
    ``clinic/P1/2019-01-11`` → ``P1__2019-01-11``. So the id depends on no neighbour, nor on where the search starts:
    it is the same when the search starts in ``P1``.
 3. Cases that would still share an id are told apart by their path below the folder searched, "__" in place of "/"
-   (``layout.find_cases``). That path is the one part of an id that depends on others.
+   (``layout.find_cases``). That path is the one part of an id that depends on others. ``A`` and ``a`` are two ids, and
+   each keeps its name; where the disk of the results holds them for one, both cases are refused (``batch.names``).
 
 Whose an id is (``identify``): what is left of it without its visits. ``P1__2019-01-11``, ``P1_baseline``,
 ``BraTS-GLI-00005-100``, ``sub-7_ses-2``, ``TCGA_CS_4942_19970222``, ``UCSF-PDGM-0429_FU003d``, ``UPENN-GBM-00001_11``.

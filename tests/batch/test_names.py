@@ -89,6 +89,14 @@ def test_ids_that_read_alike_are_each_refused(tmp_path: Path) -> None:
     assert [names.unfit(case) is None for case in cases] == [False, False, True]
 
 
+def test_a_disk_that_ignores_capitals_takes_neither(tmp_path: Path) -> None:
+    cases = [Case(name, {}) for name in ("Miller", "miller", "Meier")]
+    apart, one = Names(tmp_path, None, cases), Names(tmp_path, None, cases, ignores_case=True)
+    assert [apart.unfit(case) for case in cases] == [None] * 3
+    assert [one.unfit(case) is None for case in cases] == [False, False, True]
+    assert len({one.case_id(case).casefold() for case in cases}) == 3
+
+
 WORDS = st.text(st.characters(min_codepoint=97, max_codepoint=122), min_size=1, max_size=8)
 
 

@@ -50,3 +50,15 @@ def test_a_case_that_cannot_be_a_folder_is_refused_alone(tmp_path: Path) -> None
     assert [said["code"] for said in refused] == ["case_invalid"] * len(MISFITS)
     assert all("rename" in said["reason"] for said in refused)
     assert (tmp_path / "out" / "cases.csv").read_text(encoding="utf-8").count(",refused,") == len(MISFITS)
+
+
+def test_a_namesake_in_capitals_renames_nobody(tmp_path: Path) -> None:
+    write_case(tmp_path / "in", "miller")
+    assert segment(tmp_path / "in", tmp_path / "out").code == 0
+    before = record(tmp_path / "out", "miller")
+    write_case(tmp_path / "in", "MILLER", seed=1)
+    write_case(tmp_path / "in", "Miller", seed=2)
+    ended = segment(tmp_path / "in", tmp_path / "out")
+    assert "moved" not in ended.out + ended.err
+    assert record(tmp_path / "out", "miller") == before
+    assert {record(tmp_path / "out", name)["status"] for name in ("MILLER", "Miller")} == {"done"}

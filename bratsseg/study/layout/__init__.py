@@ -77,24 +77,26 @@ def _unreadable(listing: Listing) -> list[Draft]:
 
 
 def _settled(drafts: list[Draft]) -> list[Case]:
-    """Drafts as cases with ids that no two share, on a file system that ignores case and accents' spelling too.
+    """Drafts as cases with ids that no two share.
 
-    Every draft keeps its name (``study.patient``). Namesakes, all of them, are told apart by their path below the
-    root; where two cases lie at one path, the second in the order of their files gets a number.
+    Every draft keeps its name (``study.patient``), whoever else is there: ``A`` and ``a`` are two names, since the
+    disk with the scans tells them apart, and neither is renamed when the other comes. Namesakes, all of them, are told
+    apart by their path below the root; where two cases lie at one path, the second in the order of their files gets a
+    number. Two spellings of one letter (``u`` with dots, of one or two signs) read alike and make namesakes.
     """
     names: dict[str, int] = defaultdict(int)
     for draft in drafts:
-        names[_folded(draft.name)] += 1
+        names[_spelled(draft.name)] += 1
     cases, taken = [], {name for name, count in names.items() if count == 1}
     for draft in sorted(drafts, key=lambda draft: (draft.name, draft.place, sorted(draft.claimed))):
         name = draft.name
-        if names[_folded(name)] > 1:
+        if names[_spelled(name)] > 1:
             base = name = draft.name if draft.place == "." else draft.place.replace("/", JOIN)
             number = 1
-            while _folded(name) in taken:
+            while _spelled(name) in taken:
                 number += 1
                 name = f"{base}{JOIN}{number}"
-            taken.add(_folded(name))
+            taken.add(_spelled(name))
         cases.append(
             Case(
                 name,
@@ -110,6 +112,6 @@ def _settled(drafts: list[Draft]) -> list[Case]:
     return sorted(cases, key=lambda case: case.id)
 
 
-def _folded(name: str) -> str:
-    """What a name is on a file system that knows neither case nor two spellings of one letter."""
-    return unicodedata.normalize("NFC", name).casefold()
+def _spelled(name: str) -> str:
+    """A name with one spelling for each letter."""
+    return unicodedata.normalize("NFC", name)

@@ -24,7 +24,7 @@ from tests.study.scans import FOUR, brats, put, put_json
 
 def test_namesakes_get_their_path_and_others_keep_their_name(tmp_path: Path) -> None:
     put(tmp_path, "a/pat1/flair.nii", "b/pat1/flair.nii", "b/Pat2/flair.nii", "a/pat2/flair.nii", "b/pat3/flair.nii")
-    assert [case.id for case in find_cases(tmp_path)] == ["a__pat1", "a__pat2", "b__Pat2", "b__pat1", "pat3"]
+    assert [case.id for case in find_cases(tmp_path)] == ["Pat2", "a__pat1", "b__pat1", "pat2", "pat3"]
 
 
 @pytest.mark.parametrize("name", ["missing", "file.txt"])
