@@ -15,6 +15,7 @@ from bratsseg.study.layout import find_cases
 from bratsseg.study.layout.accounting import account_for
 from bratsseg.study.modality import Modality
 from bratsseg.study.reading import GeometryPolicy, Header
+from bratsseg.wording import counted
 
 SCHEMA = 1
 
@@ -53,7 +54,7 @@ def _print_table(folder: Path, checks: Iterable[CaseCheck], account: Account, by
     if not total:
         print(f"no scans were found in {_plain(str(folder))}; --layout can say which files are which")
         return 1
-    print(f"\n{total} case(s): {fine} fine, {total - fine} with problems{by}")
+    print(f"\n{counted(total, 'case')}: {fine} fine, {total - fine} with problems{by}")
     print("\n".join(_plain(line) for line in account.lines("IN")))
     return 0 if fine == total and not account.overlooked else 1
 
@@ -68,7 +69,7 @@ def _lines(found: CaseCheck, folder: Path) -> list[str]:
         else:
             channel = "" if source.channel is None else f" volume {source.channel}"
             shown = f"{_below(source.path, folder)}{channel}"
-            lines.append(f"  {modality.label:<11}{_facts(found.headers.get(modality)):<52}{shown}")
+            lines.append(f"  {modality.label:<11}{_facts(found.headers.get(modality)):<51} {shown}")
     if case.mask is not None:
         lines.append(f"  brain mask {_below(case.mask, folder)}")
     if case.reference is not None:
@@ -83,9 +84,9 @@ def _facts(header: Header | None) -> str:
         return "refused, see below"
     size = " x ".join(str(size) for size in header.grid.shape)
     if header.grid.spacing is None:
-        return f"{size:<16}{'pixels of no size':<26}{header.dtype.name}"
+        return f"{size:<15} {'pixels of no size':<25} {header.dtype.name}"
     spacing = " x ".join(f"{edge:.2f}" for edge in header.grid.spacing)
-    return f"{size:<16}{spacing:<19}mm {header.grid.orientation} {header.dtype.name}"
+    return f"{size:<15} {spacing:<18} mm {header.grid.orientation} {header.dtype.name}"
 
 
 def _print_json(folder: Path, checks: list[CaseCheck], account: Account) -> int:

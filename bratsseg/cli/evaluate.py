@@ -10,7 +10,7 @@ import typer
 from tqdm import tqdm
 
 from bratsseg.study.regions import Region
-from bratsseg.wording import lines_of
+from bratsseg.wording import counted, lines_of
 
 if TYPE_CHECKING:
     from bratsseg.evaluation import CaseScores, Evaluation, Summary
@@ -93,22 +93,23 @@ def _cells(numbers: list[float | None], digits: int) -> str:
 
 def _remarks(evaluation: Evaluation, summary: Summary) -> list[str]:
     lines = [
-        f"{summary.scored} cases scored; predictions in {', '.join(evaluation.predicted_dialects)}, "
+        f"{counted(summary.scored, 'case')} scored; predictions in {', '.join(evaluation.predicted_dialects)}, "
         f"references in {', '.join(evaluation.reference_dialects)}"
     ]
     for region, numbers in summary.regions.items():
         if numbers.vol_dice_where_present.cases < numbers.assessed:
             present, absent = numbers.vol_dice_where_present, numbers.false_positive_ml
             lines.append(
-                f"{region}: Dice {_shown(present)} over the {present.cases} cases that have it; "
+                f"{region}: Dice {_shown(present)} over {counted(present.cases, 'case')} with it; "
                 f"elsewhere {_shown(absent)} mL predicted on average"
-                f" ({absent.cases + absent.undefined} cases)"
+                f" ({counted(absent.cases + absent.undefined, 'case')})"
             )
         if numbers.hd95_mm.undefined:
-            undefined = numbers.hd95_mm.undefined
-            lines.append(f"{region}: HD95 undefined in {undefined} cases: one side empty, or pixels without size")
+            undefined = counted(numbers.hd95_mm.undefined, "case")
+            lines.append(f"{region}: HD95 undefined in {undefined}: one side empty, or pixels without size")
         if numbers.not_assessable:
-            lines.append(f"{region}: not assessable in {numbers.not_assessable} cases, left out of its numbers")
+            hidden = counted(numbers.not_assessable, "case")
+            lines.append(f"{region}: not assessable in {hidden}, left out of its numbers")
     lines += [f"warning: {line}" for line in lines_of(evaluation.warnings, MOST_NAMED, ", in the summary")]
     return [*lines, *_unscored(evaluation), *accounts(evaluation)]
 

@@ -103,7 +103,16 @@ def main() -> None:
     except MemoryError:
         _fail("out of memory", 1)
     except OSError as error:
-        _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
+        _fail(f"{error.filename or _whose()}: {error.strerror or error}", 1)
+
+
+def _whose() -> str:
+    """What an error of the system without a file's name is about."""
+    try:
+        Path.cwd()
+    except OSError:
+        return "the folder that the command was called in is gone, call it from another"
+    return "the system"
 
 
 def _fail(message: str, code: int) -> None:

@@ -18,6 +18,7 @@ from bratsseg.study.case import Case
 from bratsseg.study.modality import Modality
 from bratsseg.study.patient import identify
 from bratsseg.study.regions import Region
+from bratsseg.wording import counted
 
 Row = dict[str, Any]
 
@@ -67,7 +68,8 @@ def describe_cases(folder: Path, cases: Sequence[Case], stated: str | None, prog
 def _nobodys(cases: Sequence[Case]) -> tuple[str, ...]:
     unknown = sum(case.patient is None for case in cases)
     text = (
-        f"{unknown} case(s) are named after visits alone: nobody can tell which are one patient's, so no split can be "
+        f"{counted(unknown, 'case is', 'cases are')} named after visits alone: "
+        "nobody can tell which are one patient's, so no split can be "
         "drawn; put each patient's visits into a folder of the patient's name"
     )
     return (text,) if unknown else ()
@@ -82,7 +84,8 @@ def _dialects(folder: Path, cases: Sequence[Case], stated: str | None) -> tuple[
     remarks = []
     if len(known) < len(items):
         remarks.append(
-            f"{len(items) - len(known)} reference(s) do not say what their values mean: no region is told of them; "
+            f"{counted(len(items) - len(known), 'reference does', 'references do')} not say what the values "
+            "mean: no region is told of them; "
             "name it with --dialect"
         )
     try:

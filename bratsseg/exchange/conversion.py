@@ -34,7 +34,7 @@ from bratsseg.study.mark import MARK
 from bratsseg.study.reading import read_volume
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Volume
-from bratsseg.wording import some
+from bratsseg.wording import counted, some
 
 Progress = Callable[[Iterable[str]], Iterable[str]]
 """May wrap the paths of the label maps as they get converted (tqdm does)."""
@@ -77,7 +77,8 @@ class _Notes:
 
     def lines(self) -> tuple[str, ...]:
         return tuple(
-            f"{remark} ({len(files)} file(s), such as {files[0]})" for remark, files in sorted(self.remarks.items())
+            f"{remark} ({counted(len(files), 'file')}, such as {files[0]})"
+            for remark, files in sorted(self.remarks.items())
         )
 
 

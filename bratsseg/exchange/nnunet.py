@@ -21,6 +21,7 @@ from bratsseg.results.labelmaps import references_of
 from bratsseg.study.case import Case
 from bratsseg.study.layout import find_cases
 from bratsseg.study.modality import Modality
+from bratsseg.wording import counted
 
 DATASET, SPLITS = "dataset.json", "splits_final.json"
 _LABELS = {"background": 0, "whole_tumor": [1, 2, 3], "tumor_core": [2, 3], "enhancing_tumor": [3]}
@@ -160,7 +161,7 @@ def _losses(placed: Mapping[str, NnunetCase]) -> list[str]:
     for case, one in placed.items():
         for loss in one.losses:
             by_loss[loss].append(case)
-    return [f"{loss} ({len(cases)} case(s), such as {cases[0]})" for loss, cases in by_loss.items()]
+    return [f"{loss} ({counted(len(cases), 'case')}, such as {cases[0]})" for loss, cases in by_loss.items()]
 
 
 def _remarks(out: Path, splits: Sequence[RunSplit], placed: Collection[str]) -> list[str]:

@@ -29,7 +29,10 @@ class Runtime:
         kind, _, number = wanted.partition(":")
         count = torch.cuda.device_count()
         if kind != "cuda" or not (number or "0").isdigit() or int(number or 0) >= count:
-            raise UsageError(f"device {wanted!r}: must be auto, cpu or cuda:N with N below {count}, the GPUs at hand")
+            gpus = (
+                f", cpu or cuda:N with N below {count}, the GPUs at hand" if count else " or cpu, for no GPU is at hand"
+            )
+            raise UsageError(f"device {wanted!r}: must be auto{gpus}")
         return cls(f"cuda:{number or 0}", torch.float16)
 
     def place(self, network: torch.nn.Module) -> torch.nn.Module:

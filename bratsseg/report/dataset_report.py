@@ -19,6 +19,7 @@ from bratsseg.report.charts import histogram
 from bratsseg.report.pages import inline, template
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import APPEARANCE, Region
+from bratsseg.wording import counted
 
 PAGE, TABLE, SUMMARY = "index.html", "cases.csv", "summary.json"
 MOST_ROWS = 1000
@@ -138,8 +139,8 @@ def lines(facts: DatasetFacts) -> Iterable[str]:
     """What the terminal says: how many cases, what is wrong, how many hold tumour."""
     found = summary(facts)
     told = found["references"]
-    whose = "" if found["patients"] is None else f" of {found['patients']} patients"
-    yield f"{found['cases']} cases{whose}, {found['unusable']} cannot be used"
+    whose = "" if found["patients"] is None else f" of {counted(found['patients'], 'patient')}"
+    yield f"{counted(found['cases'], 'case')}{whose}, {found['unusable']} cannot be used"
     yield from (f"remark: {remark}" for remark in facts.remarks)
     if told["regions_known"]:
         cases = _share(told["with_tumour"], told["regions_known"])

@@ -110,7 +110,9 @@ def _voxel_problems(name: str, volume: Volume) -> list[Problem]:
     low, high = voxels.min(), voxels.max()  # NaN goes through both
     if voxels.dtype.kind == "f" and not np.isfinite([low, high]).all():
         bad = int(np.count_nonzero(~np.isfinite(voxels)))
-        return [_content(f"{name}: every voxel must be a number, {bad:,} are NaN or infinite")]
+        return [
+            _content(f"{name}: every voxel must be a number, {bad:,} {'is' if bad == 1 else 'are'} NaN or infinite")
+        ]
     if low == high:
         return [
             _content(f"{name}: a scan must have contrast, every voxel is {low * volume.slope + volume.intercept:g}")

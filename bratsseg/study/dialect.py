@@ -70,11 +70,14 @@ def whole_numbers(values: NDArray[np.generic], owner: str) -> NDArray[np.uint8]:
     rounded = np.rint(numbers)
     worst = float(np.abs(numbers - rounded).max(initial=0.0))
     low, high = float(rounded.min(initial=0.0)), float(rounded.max(initial=0.0))
-    if worst > 0.01 or low < 0 or high > 255:
+    must = f"{owner}: label values must be whole numbers from 0 to 255, found"
+    if worst > 0.01:
         raise LabelError(
-            f"{owner}: label values must be whole numbers from 0 to 255, found {low:g} to {high:g} with a remainder "
-            f"of {worst:.2g}; is this a label map that was resampled, or an image?"
+            f"{must} {low:g} to {high:g} with a remainder of {worst:.2g}; is this a label map that was resampled, or "
+            "an image?"
         )
+    if low < 0 or high > 255:
+        raise LabelError(f"{must} {low:g} to {high:g}; correct the label map, or is this an image?")
     return rounded.astype(np.uint8)
 
 

@@ -25,27 +25,47 @@ class TableRow:
 
 
 def read_table(path: Path) -> list[TableRow]:
-    """The rows below the first, which names the columns; ``ConfigError`` says which row is wrong."""
-    text = read_text(path)
-    first = 0
+    """The rows below the one that names the columns, the first with any text; ``ConfigError`` says which is wrong."""
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")  # alone as Excel for Mac ends its lines
+    first = 1
     if stated := _SEPARATOR.match(text):
-        text, first, delimiter = text[stated.end() :], 1, stated[1]
+        text, first, delimiter = text[stated.end() :], 2, stated[1]
     else:
-        head = text.partition("\n")[0]
+        head = next((line for line in text.split("\n") if line.strip('\t;, "')), "")
         delimiter = next((sign for sign in "\t;," if sign in head), ",")
-    try:
-        lines = [[cell.strip() for cell in cells] for cells in csv.reader(io.StringIO(text), delimiter=delimiter)]
-    except csv.Error as error:
-        raise ConfigError(f"table {path}: must be CSV; {error}") from error
-    columns = [name.lower() for name in lines[0]] if lines else []
+    lines = [(number, cells) for number, cells in enumerate(_cells(text, delimiter, path), first) if any(cells)]
+    if not lines:
+        return []
+    columns = [name.lower() for name in lines[0][1]]
     named = [name for name in columns if name]
     if len(set(named)) < len(named):
         raise ConfigError(f"table {path}: each column must have a name of its own, were {', '.join(named)}")
-    rows = []
-    for number, cells in enumerate(lines[1:], start=first + 2):
-        if any(cells):
-            rows.append(TableRow(number, _by_column(columns, cells, f"table {path}: row {number}")))
-    return rows
+    for number, cells in lines[1:]:
+        if any("\n" in cell and delimiter in cell for cell in cells):
+            raise _unclosed(path, number)
+    return [TableRow(number, _by_column(columns, cells, f"table {path}: row {number}")) for number, cells in lines[1:]]
+
+
+def _cells(text: str, delimiter: str, path: Path) -> list[list[str]]:
+    """The stripped cells of every row, empty ones too."""
+    rows: list[list[str]] = []
+    try:
+        rows += csv.reader(io.StringIO(text), delimiter=delimiter)
+        if text.count('"') % 2:  # an inch or a quote amid a cell is text, and closes nothing
+            for _ in csv.reader(io.StringIO(text), delimiter=delimiter, strict=True):
+                pass
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise _unclosed(path, len(rows)) from error
+        if "expected after" not in str(error):
+            raise ConfigError(f"table {path}: must be CSV, row {len(rows) + 1} is not; {error}") from error
+    return [[cell.strip() for cell in cells] for cells in rows]
+
+
+def _unclosed(path: Path, row: int) -> ConfigError:
+    return ConfigError(
+        f'table {path}: row {row}: a quote (") must be closed, one takes in the rows that follow; add it'
+    )
 
 
 def read_text(path: Path) -> str:

@@ -132,7 +132,7 @@ def _require_devices(config: TrainerConfig, devices: int) -> None:
     if config.accelerator == "gpu" and not here:
         raise ConfigError("trainer.accelerator: must be cpu or auto on a machine without a GPU, was gpu")
     if config.accelerator != "cpu" and here and devices > here:
-        raise ConfigError(f"trainer.devices: must be at most the {here} GPU(s) of this machine, was {devices}")
+        raise ConfigError(f"trainer.devices: must be at most {here}, the GPUs of this machine, was {devices}")
 
 
 def _processes(config: TrainerConfig) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from bratsseg.study.modality import Modality
 from bratsseg.study.regions import Region
 from bratsseg.tensors.augmentation import ModalityShares
 from bratsseg.training.split import SplitConfig, read_patients, whose
-from bratsseg.wording import some
+from bratsseg.wording import counted, some
 
 """Cases that a message about many of them names."""
 
@@ -129,7 +129,7 @@ def find_training_cases(config: DataConfig) -> tuple[list[TrainingCase], tuple[s
         _refuse_missing([case for case, _ in found.values()], config.modalities)
     patients = whose(found, named)
     if strange := sorted((named or {}).keys() - found.keys()):
-        notes.append(f"{len(strange)} case(s) of {config.split.patients} are not in the data: {some(strange)}")
+        notes.append(f"{config.split.patients} names {counted(len(strange), 'case')} without data: {some(strange)}")
     return [TrainingCase(*found[name], patients[name]) for name in sorted(found)], tuple(notes)
 
 

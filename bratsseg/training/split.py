@@ -19,7 +19,7 @@ from bratsseg.errors import ConfigError
 from bratsseg.files import write_json
 from bratsseg.study.patient import identify
 from bratsseg.study.table import read_table
-from bratsseg.wording import some
+from bratsseg.wording import counted, some
 
 _SAY_WHOSE = (
     "put the visits of each patient into a folder of the patient's name, or name the patients in data.split.patients "
@@ -123,7 +123,9 @@ def make_split(
             notes.append(f"{len(rest)} patients make {folds} folds, not the {config.folds} asked for")
         held_out = rest[fold::folds]
     if fold >= folds:
-        raise ConfigError(f"fold: must be below {folds}, was {fold}; " + (notes[0] if notes else f"{folds} fold(s)"))
+        raise ConfigError(
+            f"fold: must be below {folds}, was {fold}; " + (notes[0] if notes else counted(folds, "fold"))
+        )
     learnt = set(rest) - set(held_out)
     return (
         Split(
@@ -145,7 +147,11 @@ def settle_split(
     split = read_split(config.file)
     _check(split, patients, config.file)
     left = sorted(patients.keys() - {*split.train, *split.validation, *split.test})
-    notes = (f"{len(left)} case(s) are in no part of {config.file.name}: {some(left)}",) if left else ()
+    notes = (
+        (f"{counted(len(left), 'case is', 'cases are')} in no part of {config.file.name}: {some(left)}",)
+        if left
+        else ()
+    )
     return split, 1, notes
 
 

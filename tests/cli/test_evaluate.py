@@ -33,7 +33,7 @@ def test_the_table_and_the_files(folders):
     result = run(folders)
     assert result.exit_code == 0, result.output
     assert "2 cases scored; predictions in brats2023, references in brats2021" in result.output
-    assert "ET: Dice 1.000 over the 1 cases that have it; elsewhere 0.008 mL predicted" in result.output
+    assert "ET: Dice 1.000 over 1 case with it; elsewhere 0.008 mL predicted" in result.output
     assert "BraTS2021_00002: the prediction has no reference" in result.output
     lesions = list(csv.DictReader((folders / "out" / "lesions.csv").read_text().splitlines()))
     assert {(row["case"], row["region"]) for row in lesions} >= {("BraTS2021_00000", "WT"), ("BraTS2021_00000", "ET")}

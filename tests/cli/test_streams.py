@@ -53,7 +53,7 @@ def test_an_ascii_locale_changes_nothing(folder: Path) -> None:
 def test_signs_that_a_stream_lacks_are_shown_by_number(folder: Path) -> None:
     ended = shell(folder, "check in", PYTHONIOENCODING="ascii")
     assert "M\\xfcller  ok" in ended.stdout
-    assert "2 case(s): 1 fine, 1 with problems" in ended.stdout
+    assert "2 cases: 1 fine, 1 with problems" in ended.stdout
 
 
 def test_output_that_is_lost_is_an_error_a_reader_gone_is_not(folder: Path) -> None:

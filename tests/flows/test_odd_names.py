@@ -29,7 +29,7 @@ def test_what_the_folder_is_called_changes_no_word(tmp_path: Path, name: str, mo
     ended = segment(name, "OUT")
     said = record(Path("OUT"), "P1")
     assert said["code"] == "content_invalid"
-    assert said["reason"] == "case P1: FLAIR: every voxel must be a number, 1 are NaN or infinite"
+    assert said["reason"] == "case P1: FLAIR: every voxel must be a number, 1 is NaN or infinite"
     assert said["stage"] == "check"
     assert f"{said['reason'].removeprefix('case P1: ')} (content_invalid)" in ended.err
     segment(name, "SALTED", "--salt", "pepper")

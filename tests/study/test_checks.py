@@ -126,7 +126,7 @@ def test_the_verb_says_ok_and_returns_0(folder: Path, capsys: pytest.CaptureFixt
     shown = capsys.readouterr().out
     assert "Miller  ok" in shown
     assert "24 x 24 x 24" in shown
-    assert "1 case(s): 1 fine, 0 with problems" in shown
+    assert "1 case: 1 fine, 0 with problems" in shown
 
 
 def test_the_verb_lists_what_is_wrong_and_returns_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +134,7 @@ def test_the_verb_lists_what_is_wrong_and_returns_1(folder: Path, capsys: pytest
     assert check(folder) == 1
     shown = capsys.readouterr().out
     assert "! modality_ambiguous: T1_gd.nii.gz, T1_post.nii.gz" in shown
-    assert "2 case(s): 1 fine, 1 with problems" in shown
+    assert "2 cases: 1 fine, 1 with problems" in shown
 
 
 def test_voxels_are_looked_at_on_request(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,7 +118,7 @@ def test_bytes_after_a_gzip_stream_are_passed_over_and_told(tmp_path: Path, afte
     study = read_study(Case("Miller", {Modality.T1C: VolumeSource(path)}))
     assert np.array_equal(study.volumes[Modality.T1C].voxels, NOISE)
     assert study.warnings == (
-        f"T1ce: {len(after)} byte(s) that follow the end of the gzip stream in scan.nii.gz were passed over",
+        f"T1ce: passed over after the end of the gzip stream in scan.nii.gz: {len(after)} byte{'s' * (len(after) > 1)}",
     )
 
 
@@ -191,8 +191,8 @@ def test_a_header_that_promises_the_moon_is_refused_at_once(tmp_path: Path) -> N
     ("content", "words"),
     [
         (b"", "0 bytes"),
-        (b"not a scan at all, just text", "no NIfTI header"),
-        (gzip.compress(b"not a scan", mtime=0), "no NIfTI header"),
+        (b"not a scan at all, just text", "is text that begins with"),
+        (gzip.compress(b"not a scan", mtime=0), "is text that begins with"),
         (b"\x1f\x8bnonsense", "damaged|truncated"),
         ((348).to_bytes(4, "little") + bytes(344), "Analyze 7.5"),
     ],
@@ -378,3 +378,37 @@ def test_one_bad_volume_refuses_the_case_by_name(tmp_path: Path) -> None:
     sources = {Modality.FLAIR: VolumeSource(tmp_path / "f.nii.gz"), Modality.T1C: VolumeSource(tmp_path / "t.nii.gz")}
     with pytest.raises(ReadError, match="case Miller: T1ce"):
         read_study(Case("Miller", sources))
+
+
+ODD_STARTS = {
+    "web page": (b"<html>404 Not Found</html>", "is a web page .* download it again"),
+    "web page under a mark": (b"\xef\xbb\xbf\n<!DOCTYPE html>", "is a web page"),
+    "pointer of Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "git lfs pull"),
+    "packed nothing": (gzip.compress(b""), "holds nothing"),
+    "packed web page": (gzip.compress(b"<html>"), "is a web page"),
+    "zip": (b"PK\x03\x04" + bytes(40), "zip archive; unpack it"),
+    "DICOM": (bytes(128) + b"DICM" + bytes(400), "DICOM file; convert"),
+    "zeros": (bytes(4000), "zeros alone"),
+    "text": (b"this scan\nhas moved\n", "text that begins with 'this scan has moved'"),
+    "noise": (bytes(range(128, 256)) * 5, "no NIfTI header .* 80 81 82 83.*; convert"),
+    "broken gzip": (gzip.compress(bytes(9999), mtime=0)[:10] + b"\xff" * 50, "is damaged, its gzip stream"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_STARTS)
+def test_what_is_called_a_scan_and_is_none_is_said(tmp_path: Path, odd: str) -> None:
+    content, said = ODD_STARTS[odd]
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match=said) as told:
+        read(path)
+    assert "b'" not in str(told.value)
+
+
+def test_a_slope_that_is_no_number_is_said_in_own_words(tmp_path: Path) -> None:
+    path = save(tmp_path / "scan.nii", image(NOISE))
+    raw = bytearray(path.read_bytes())
+    raw[112:120] = np.array([1.0, np.nan], "<f4").tobytes()
+    path.write_bytes(raw)
+    with pytest.raises(ContentError, match="the header says 1 and nan; correct it"):
+        read(path)

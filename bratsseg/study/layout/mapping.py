@@ -69,8 +69,10 @@ def _from_table(listing: Listing, table: Path) -> list[Draft]:
     for row in rows:
         owner, cells = f"layout {table}: row {row.number}", dict(row.cells)
         name = cells.pop("case")
-        if not name or name in drafts:
-            raise ConfigError(f"{owner} must have its own case, was {name!r} {'again' if name else ''}".rstrip())
+        if not name:
+            raise ConfigError(f"{owner} must name its case, the cell in column case is empty")
+        if name in drafts:
+            raise ConfigError(f"{owner} must have its own case, was {name!r} again")
         problems: list[Problem] = []
         dialect = cells.pop("dialect", "") or None
         _check_dialect(dialect, owner)

@@ -18,6 +18,7 @@ from bratsseg.study.layout.draft import Draft
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import stem_of
 from bratsseg.study.modality import Modality
+from bratsseg.wording import counted
 
 _CHANNEL = re.compile(r"(?P<id>.+)_(?P<channel>\d{4})")
 
@@ -57,7 +58,7 @@ def _draft(
     problems: tuple[Problem, ...] = ()
     if len(sources) < len(channels):
         text = (
-            f"{channels[0].name} and its {len(channels) - 1} sibling(s) are nnU-Net channels, but no dataset.json "
+            f"{channels[0].name} and {counted(len(channels) - 1, 'sibling')} are nnU-Net channels, but no dataset.json "
             "beside or above them names each one's modality; add it, or name the order with --layout"
         )
         sources, problems = {}, (Problem(ModalityAmbiguous, text),)

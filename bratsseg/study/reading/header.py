@@ -10,9 +10,12 @@ import numpy as np
 from bratsseg.errors import ContentError
 from bratsseg.study.case import VolumeSource
 from bratsseg.study.grid import Grid
+from bratsseg.wording import counted
 
 SLICER_SEGMENTATION = ".seg.nrrd"
 """How names of 3D Slicer's segmentations end."""
+ONE_NUMBER = "store one number in each, the intensity of a scan or the value of a label"
+"""What is to be done with colours and vectors."""
 _NUMBERS = "biuf"
 
 
@@ -56,7 +59,7 @@ def check_channel(source: VolumeSource, volumes: int, owner: str) -> int:
         )
     channel = source.channel or 0
     if not 0 <= channel < volumes:
-        raise ContentError(f"{owner}: channel {channel} is asked for, the file has {volumes} volume(s)")
+        raise ContentError(f"{owner}: channel {channel} is asked for, the file has {counted(volumes, 'volume')}")
     return channel
 
 
@@ -64,4 +67,4 @@ def check_type(dtype: np.dtype[np.generic], owner: str) -> None:
     """``ContentError`` for voxels that are colours or complex numbers."""
     if dtype.kind not in _NUMBERS:
         what = "colours (RGB)" if dtype.fields else "complex numbers" if dtype.kind == "c" else str(dtype)
-        raise ContentError(f"{owner}: voxels must be plain numbers, were {what}; convert the scan to one grey channel")
+        raise ContentError(f"{owner}: voxels must be plain numbers, were {what}; {ONE_NUMBER}")

@@ -16,7 +16,7 @@ from bratsseg.study.case import VolumeSource
 from bratsseg.study.grid import Grid
 from bratsseg.study.reading.content import Content
 from bratsseg.study.reading.geometry import GeometryPolicy, check_affine
-from bratsseg.study.reading.header import SLICER_SEGMENTATION, Header, check_channel, split_shape
+from bratsseg.study.reading.header import ONE_NUMBER, SLICER_SEGMENTATION, Header, check_channel, split_shape
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -57,8 +57,7 @@ def _refuse_components(components: int, source: VolumeSource, owner: str) -> Non
             "segments that overlap; export it there as a label map (Segmentations, Export to new labelmap)"
         )
     raise ContentError(
-        f"{owner}: voxels must be plain numbers, were {components} numbers each (colours or vectors); convert the scan "
-        "to one grey channel"
+        f"{owner}: voxels must be plain numbers, were {components} numbers each (colours or vectors); {ONE_NUMBER}"
     )
 
 

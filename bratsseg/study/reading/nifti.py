@@ -23,9 +23,11 @@ from bratsseg.study.case import VolumeSource
 from bratsseg.study.detached import pair_part
 from bratsseg.study.grid import Grid
 from bratsseg.study.reading.content import Content
+from bratsseg.study.reading.foreign import what_else
 from bratsseg.study.reading.geometry import GeometryPolicy, choose_affine
 from bratsseg.study.reading.gunzip import Gunzip
 from bratsseg.study.reading.header import Header, check_channel, check_type, split_shape
+from bratsseg.wording import counted
 
 Stream = BinaryIO | Gunzip
 _CHUNK = 1 << 20
@@ -67,7 +69,7 @@ def read_nifti_header(content: Content, owner: str) -> nib.Nifti1Header:
         )
     if block.startswith(GZIP_MAGIC):
         raise ReadError(f"{owner}: must be NIfTI, but {path.name} was packed twice; unpack it once")
-    raise ReadError(f"{owner}: must be NIfTI, but {path.name} has no NIfTI header (it starts with {block[:12]!r})")
+    raise ReadError(f"{owner}: must be NIfTI, but {path.name} {what_else(block)}")
 
 
 def read_voxels(
@@ -118,7 +120,7 @@ def _read_to_end(stream: Stream, path: Path, needed: int) -> tuple[str, ...]:
     """Read on to the end, where gzip proves its checksum; bytes that follow what was proved are told, not feared."""
     if not isinstance(stream, Gunzip) or not (surplus := stream.finish(needed)):
         return ()
-    return (f"{surplus:,} byte(s) that follow the end of the gzip stream in {path.name} were passed over",)
+    return (f"passed over after the end of the gzip stream in {path.name}: {counted(surplus, 'byte')}",)
 
 
 @contextmanager
@@ -137,7 +139,9 @@ def _opened(content: Content, path: Path, owner: str) -> Iterator[Stream]:
     except EOFError as error:
         raise ReadError(f"{owner}: {path.name} is truncated, its gzip stream has no end; copy it again") from error
     except igzip.isal_zlib.error as error:
-        raise ReadError(f"{owner}: {path.name} is damaged ({error}); copy it again") from error
+        raise ReadError(
+            f"{owner}: {path.name} is damaged, its gzip stream breaks its own rules; copy it again"
+        ) from error
     except FileNotFoundError as error:
         raise ReadError(f"{owner}: {path} does not exist") from error
     except PermissionError as error:
@@ -176,5 +180,9 @@ def _scaling(nifti: nib.Nifti1Header, owner: str) -> tuple[float, float]:
     try:
         slope, intercept = nifti.get_slope_inter()
     except HeaderDataError as error:
-        raise ContentError(f"{owner}: slope and intercept must be numbers; {error}") from error
+        slope, intercept = (float(nifti[name]) for name in ("scl_slope", "scl_inter"))
+        raise ContentError(
+            f"{owner}: slope and intercept must be numbers, the header says {slope:g} and {intercept:g}; "
+            "correct it, or export the scan again"
+        ) from error
     return (1.0, 0.0) if slope is None else (float(slope), float(intercept or 0.0))

@@ -40,6 +40,8 @@ SAVED = {
     "sep=": (b"sep=;\r\ncase;flair\r\nM\xfcller;Bef\xfcnde/a.nii.gz\r\n", 3),
     "quoted": ('"Case" , "FLAIR"\n"Müller" , "Befünde/a.nii.gz"\n'.replace(" , ", ",").encode(), 2),
     "blank rows": ("case,flair,\n,,\n\nMüller,Befünde/a.nii.gz,\n , ,\n".encode(), 4),
+    "Excel for Mac": ("case;flair\rMüller;Befünde/a.nii.gz\r".encode(), 2),
+    "blank rows above": ("\n;;\ncase;flair\nMüller;Befünde/a.nii.gz\n".encode(), 4),
     "backslashes": ("case,flair\nMüller,Befünde\\a.nii.gz\n".encode(), 2),
 }
 
@@ -58,7 +60,11 @@ def test_a_table_is_read_as_spreadsheets_save_it(tmp_path: Path, how: str) -> No
     ("text", "said"),
     [
         ("case,flair\nx,a\n,,\n\nx,b\n", "row 5 must have its own case, was 'x' again"),
-        ("sep=;\ncase;flair\n;a\n", "row 3 must have its own case, was ''"),
+        ("sep=;\ncase;flair\n;a\n", "row 3 must name its case"),
+        (",,\n,\ncase,flair\n,a\n", "row 4 must name its case"),
+        ('case,flair\nx,a\n"y,b\nz,c\n', "row 3: a quote .* must be closed"),
+        ('case,flair\nx,a\n"y,b\nz",c\n', "row 3: a quote .* must be closed"),
+        ('case,flair\nx,a\n"y,b', "row 3: a quote .* must be closed"),
         ("case,flair\nx,a\ny,b,c\n", "row 3: every cell must have a column, 'c' has none"),
         ("case,flair,flair\nx,a,b\n", "a name of its own"),
         ("case,flair,dialect\nx,a,brats2023\ny,a,mine\n", "row 3: dialect must be one of"),
