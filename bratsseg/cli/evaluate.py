@@ -125,7 +125,7 @@ def _unscored(evaluation: Evaluation) -> list[str]:
         items = [item for item in evaluation.unscored if item.status == status]
         if items:
             lines.append(f"{len(items)} {status.replace('_', ' ')}, not in the numbers above:")
-            named = [f"{item.case}: {item.reason}" for item in items]
+            named = [f"{item.case}: {item.reason.removeprefix(f'case {item.case}: ')}" for item in items]
             lines += [f"  {line}" for line in lines_of(named, MOST_NAMED, ", listed in the scores")]
     return lines
 

@@ -7,7 +7,7 @@ enhancing tumour looks the same in most dialects.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from bratsseg.errors import CaseError, DialectError
 from bratsseg.results.labelmaps import LabelMapFile
 from bratsseg.results.reading import read_labels
 from bratsseg.study.dialect import DIALECTS, get_dialect
-from bratsseg.wording import some
+from bratsseg.study.reading.segments import meaning_of, segment_names
+from bratsseg.wording import counted, some
 
 MEANT = frozenset({0}.union(*(dialect.meaning for dialect in DIALECTS.values())))
 """Every value that some dialect has."""
@@ -40,16 +41,58 @@ def settle_dialects(root: Path, maps: Mapping[str, LabelMapFile], stated: str | 
         else:
             families[item.dialect][case] = item
     if unknown:
-        values, strange = _values(unknown)
-        damaged = f"; {_held(strange, strange, root)}, which no dialect has" if strange else ""
-        raise DialectError(
-            f"{root}: the convention of the label values must be known, but nothing says it for "
-            f"{len(unknown)} label map(s) such as {_place(unknown[0], root)}; their values "
-            f"{_listed(values)} fit {_candidates(values)}; say which with {flag}{damaged}"
-        )
+        raise _unsaid(unknown, root, flag)
     for dialect, items in families.items():
         settled.update(dict.fromkeys(items, _confirmed(dialect, list(items.values()), root, flag)))
     return settled
+
+
+def _unsaid(unknown: Sequence[LabelMapFile], root: Path, flag: str) -> CaseError | DialectError:
+    """Why the convention of label maps is not known; where none of them can be read, why the first cannot."""
+    values, strange = _values(unknown)
+    if not values and not strange and (fault := _fault(unknown)) is not None:
+        return fault
+    damaged = f"; {_held(strange, strange, root)}, which no dialect has" if strange else ""
+    fitting = f"their values {_listed(values)} fit {_candidates(values)}" if values else "they hold nothing but 0"
+    named = next(((item, names) for item in unknown if (names := segment_names(item.path))), None)
+    told = "" if named is None else f"; the segments of {_place(named[0], root)} are called {_called(named[1])}"
+    return DialectError(
+        f"{root}: the convention of the label values must be known, but nothing says it for "
+        f"{counted(len(unknown), 'label map')} such as {_place(unknown[0], root)}; {fitting}{told}; "
+        f"say which with {flag}{damaged}"
+    )
+
+
+def _fault(items: Iterable[LabelMapFile]) -> CaseError | None:
+    """What is wrong with the first of ``items``, or None when each can be read."""
+    for item in items:
+        try:
+            read_labels(item)
+        except CaseError as error:
+            return error
+    return None
+
+
+def _called(names: Mapping[int, str]) -> str:
+    return some([f"{value} '{name}'" for value, name in sorted(names.items())])
+
+
+def _refuse_other_names(item: LabelMapFile, dialect: str, root: Path, flag: str) -> None:
+    """``DialectError`` where the names that 3D Slicer stores in the file plainly mean other regions than a dialect."""
+    meaning, names = get_dialect(dialect).meaning, segment_names(item.path)
+    for value, name in sorted(names.items()):
+        meant = meaning_of(name)
+        if meant is not None and value in meaning and meaning[value] != meant:
+            fit = [one for one in DIALECTS if _fits(one, names)]
+            raise DialectError(
+                f"{root}: {flag} says {dialect}, but {_place(item, root)} calls its segments {_called(names)}, and in "
+                f"{dialect} {value} is something else; {'say ' + ' or '.join(fit) if fit else 'rename the segments'}"
+            )
+
+
+def _fits(dialect: str, names: Mapping[int, str]) -> bool:
+    meaning = get_dialect(dialect).meaning
+    return all(value in meaning and meaning_of(name) in (None, meaning[value]) for value, name in names.items())
 
 
 def _as_stated(root: Path, maps: Mapping[str, LabelMapFile], dialect: str, flag: str) -> dict[str, str]:
@@ -59,6 +102,8 @@ def _as_stated(root: Path, maps: Mapping[str, LabelMapFile], dialect: str, flag:
                 f"{root}: {flag} says {dialect}, but the record of case {item.case} says {item.dialect}; "
                 "leave the flag out"
             )
+        if not item.ours:
+            _refuse_other_names(item, dialect, root, flag)
     return dict.fromkeys(maps, dialect)
 
 

@@ -159,7 +159,8 @@ def _recorded(folder: Path) -> tuple[list[LabelMapFile], dict[str, Reason], dict
         if record.status == "done" and (record.masks or record.label_file in record.outputs):
             maps.append(label_map_beside(place, record))
         else:
-            reason = f"{record.status}: {record.reason or 'it has no label map'}"
+            why = (record.reason or "it has no label map").removeprefix(f"case {record.case}: ")
+            reason = f"{record.status}: {why}"
             without[record.case] = (record.code or Code.NOT_WRITTEN, reason)
     return maps, without, known
 

@@ -291,3 +291,13 @@ def test_several_processes_give_what_one_gives(ours, truth):
     assert dices(alone) == dices(together)
     assert alone.unscored == together.unscored
     assert "found [9]" in together.unscored[0].reason
+
+
+def test_a_value_below_zero_is_no_word_of_resampling(ours, truth):
+    values = labels()
+    values[0, 0, 0] = -1
+    save(ours / "P1_seg.nii.gz", values, dtype="int16")
+    save(truth / "P1_seg.nii.gz", labels())
+    (item,) = evaluate_folders(ours, truth, "brats2023", "brats2023").unscored
+    assert "found -1 to 3; correct the label map" in item.reason
+    assert "remainder" not in item.reason

@@ -245,3 +245,13 @@ def test_a_full_disk_fails_the_cases_that_do_not_fit(small_disk: Path, tmp_path:
     assert segment(studies, out).code == 0
     assert len(hashes(out)) == 10
     assert all(written_at(out)[name] == before[name] for name in done)
+
+
+def test_bids_names_a_refused_case_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in (GOOD, BAD):
+        write_case(tmp_path / "in", name)
+    _text(tmp_path / "in" / BAD)
+    segment(tmp_path / "in", tmp_path / "out", "--formats", "bids")
+    (line,) = [told.getMessage() for told in caplog.records if "BIDS" in told.getMessage()]
+    assert line.count(f"case {BAD}") == 1
+    assert "refused: FLAIR: must be NIfTI" in line
