@@ -65,3 +65,19 @@ def change_percent(now: float, before: float) -> str:
 def short(number: float) -> str:
     """A positive number to about three digits: "0.04", "3.7", "1,240"."""
     return f"{number:.2f}" if number < 1 else f"{number:.1f}" if number < 100 else f"{number:,.0f}"
+
+
+def cell(text: str) -> str:
+    """Text for a cell of a CSV table that a spreadsheet will open: what it would run as a formula gets a leading "'".
+
+    https://owasp.org/www-community/attacks/CSV_Injection. Numbers stay as they are. A script that reads the table takes
+    the sign off again where one of ``= + - @``, a tab or a carriage return follows it; the JSON files hold the text
+    as it is.
+    """
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

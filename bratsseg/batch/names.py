@@ -22,6 +22,7 @@ _DIGITS = 12
 _OURS = (TABLE, INDEX, BIDS_FOLDER)
 _NO_PATH_BEFORE = r"(?<![\w./\\~-])"
 _NOT_IN_NAMES = re.compile(r"[^\w .+@=()-]", re.ASCII)
+_DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # Unicode's Bidi_Control
 _EVERYDAY = re.compile(rf"[a-z ]+|NaN|\d{{1,4}}|{'|'.join(modality.label for modality in Modality)}")
 
 
@@ -132,25 +133,34 @@ class Names:
 
 
 def unfit_as_folder(case_id: str) -> str | None:
-    """Why results cannot be filed in a folder called so on every system, or None when they can."""
+    """Why results cannot be filed in a folder called so, or None when they can.
+
+    Refused is what a path or a terminal takes for something else. Signs that Windows alone forbids (``: * ? < > | "``)
+    are taken: hospitals write times and sequences with them, and a disk that cannot hold them says so itself.
+    """
     parts = case_id.split("/")
     if any(part in ("", ".", "..") for part in parts):
         was = f"was {plain(case_id)!r}"
     elif parts[0] in _OURS:
         was = "but the results have a file or folder of that name"
     elif "\\" in case_id:
-        was = "but has a backslash"
-    elif any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in _decoded(case_id)):
+        was = "but has a backslash, which parts folders on Windows"
+    elif any(_steers(sign) for sign in _decoded(case_id)):
         was = "but has control characters"
     elif not _encodable(case_id):
         was = f"but names are {sys.getfilesystemencoding()} here; set LC_ALL=C.UTF-8"
     elif any(part[-1] in " ." for part in parts):
-        was = "but ends in a space or a dot"
+        was = "but ends in a space or a dot, which are lost on some disks"
     elif any(part[0] == "-" for part in parts):
         was = "but begins with '-', as options do"
     else:
         return None
-    return f"its id must be usable as a folder name everywhere, {was}; rename it, or give an id with --layout"
+    return f"its id must be usable as a folder name, {was}; rename it, or give an id with --layout"
+
+
+def _steers(sign: str) -> bool:
+    """True for what steers a terminal or a page: control characters, ends of lines, changes of the direction."""
+    return unicodedata.category(sign) in ("Cc", "Zl", "Zp") or sign in _DIRECTIONS
 
 
 def _encodable(case_id: str) -> bool:

@@ -21,6 +21,7 @@ from bratsseg.evaluation.scoring import RegionScores
 from bratsseg.evaluation.summary import Summary
 from bratsseg.files import write_json, write_text
 from bratsseg.version import __version__
+from bratsseg.wording import cell
 
 SCORES, LESIONS, PIXELS, SUMMARY = "scores.csv", "lesions.csv", "pixels.csv", "summary.json"
 NUMBERS = {
@@ -72,7 +73,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(columns)
-    table.writerows(rows)
+    table.writerows([cell(text) for text in row] for row in rows)
     return text.getvalue()
 
 

@@ -19,7 +19,7 @@ from bratsseg.report.charts import histogram
 from bratsseg.report.pages import inline, template
 from bratsseg.study.modality import Modality
 from bratsseg.study.regions import APPEARANCE, Region
-from bratsseg.wording import counted
+from bratsseg.wording import cell, counted
 
 PAGE, TABLE, SUMMARY = "index.html", "cases.csv", "summary.json"
 MOST_ROWS = 1000
@@ -81,7 +81,7 @@ def _table(facts: DatasetFacts) -> str:
     text, found = io.StringIO(), list(rows(facts))
     writer = csv.DictWriter(text, list(found[0]) if found else ["case"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found)
+    writer.writerows({name: cell(str(value)) for name, value in row.items()} for row in found)
     return text.getvalue()
 
 

@@ -13,6 +13,7 @@ from bratsseg.results.records import find_records
 from bratsseg.results.staging import Staging
 from bratsseg.study.quality import predicted_dice_of, review_first
 from bratsseg.study.regions import Region
+from bratsseg.wording import cell
 
 COLUMNS = (
     "case",
@@ -30,12 +31,15 @@ COLUMNS = (
 
 
 def rebuild_table(staging: Staging) -> Path:
-    """Write ``cases.csv`` anew from every record in OUT, whichever run made it; by case id. ``WriteError``."""
+    """Write ``cases.csv`` anew from every record in OUT, whichever run made it; by case id. ``WriteError``.
+
+    Ids and reasons that a spreadsheet would take for formulas are written as ``wording.cell`` says.
+    """
     out = staging.out
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
-    table.writerows(sorted(_row(record) for _, record in find_records(out)))
+    table.writerows([cell(text) for text in row] for row in sorted(_row(record) for _, record in find_records(out)))
     with staging.new_folder() as staged:  # a kill leaves no half of a file where a user sees it
         write_text(staged / TABLE, text.getvalue())
         (staged / TABLE).replace(out / TABLE)

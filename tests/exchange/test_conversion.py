@@ -106,7 +106,7 @@ def test_what_a_dialect_cannot_hold_is_said(tmp_path):
     conversion = convert_folder(tmp_path / "in", tmp_path / "out", source="brats2024", target="brats2023")
     assert voxels(tmp_path / "out" / "a_seg.nii.gz")[0, 0, 0] == 0
     assert conversion.warnings == (
-        "value 4 of brats2024 has no place in brats2023 and becomes background (1 file(s), such as a_seg.nii.gz)",
+        "value 4 of brats2024 has no place in brats2023 and becomes background (1 file, such as a_seg.nii.gz)",
     )
     lossy = convert_folder(tmp_path / "in", tmp_path / "out2", source="brats2024", target="hd-glio").warnings
     assert any(warning.startswith("hd-glio cannot store TC") for warning in lossy)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,33 @@ from bratsseg.study.modality import Modality
 from tests.conftest import make_study
 from tests.flows.conftest import record, save, segment, write_case
 
-MISFITS = ("C_\\D", "-rf", "trail ", "dot.", "new\nline", "esc\x1b[31m", "cases.csv", "M\udcfcller", "Müller")
-FITS = ("good", "[a]*?", " lead", "Hans\u3000Müller", "日本", "a,b;c'\"", "%s%d", "$HOME", "T1 Miller")
+MISFITS = (
+    "C_\\D",
+    "-rf",
+    "trail ",
+    "dot.",
+    "new\nline",
+    "esc\x1b[31m",
+    "cases.csv",
+    "M\udcfcller",
+    "Müller",
+    "fdp\u202eexe",
+)
+FITS = (
+    "good",
+    "[a]*?",
+    " lead",
+    "Hans\u3000Müller",
+    "日本",
+    "a,b;c'\"",
+    "%s%d",
+    "$HOME",
+    "T1 Miller",
+    "a:b",
+    "a<b>|",
+    "CON",
+    "nul",
+)
 
 
 def write_nan(studies: Path, case: str) -> None:
@@ -62,3 +89,16 @@ def test_a_namesake_in_capitals_renames_nobody(tmp_path: Path) -> None:
     assert "moved" not in ended.out + ended.err
     assert record(tmp_path / "out", "miller") == before
     assert {record(tmp_path / "out", name)["status"] for name in ("MILLER", "Miller")} == {"done"}
+
+
+def test_a_spreadsheet_runs_no_id_as_a_formula(tmp_path: Path) -> None:
+    names = ["=cmd()", "+1+1", "@SUM(A1)", "+49", "plain", "'quoted"]
+    for seed, name in enumerate(names):
+        write_case(tmp_path / "in", name, seed)
+    assert segment(tmp_path / "in", tmp_path / "out").code == 0
+    with (tmp_path / "out" / "cases.csv").open(encoding="utf-8", newline="") as stream:
+        shown = [row["case"] for row in csv.DictReader(stream)]
+    assert sorted(shown) == sorted(["'=cmd()", "'+1+1", "'@SUM(A1)", "+49", "plain", "'quoted"])
+    back = [re.sub(r"^'(?=[=+@\t\r-])", "", text) for text in shown]
+    assert sorted(back) == sorted(names)
+    assert record(tmp_path / "out", "=cmd()")["case"] == "=cmd()"

@@ -116,4 +116,4 @@ def test_cases_that_a_file_leaves_out_are_said_aloud(tmp_path: Path) -> None:
     split, folds, notes = settle_split(PATIENTS, SplitConfig(file=path), 0, 0)
     assert folds == 1
     assert split.train == tuple(cases[:4])
-    assert "18 case(s) are in no part" in notes[0]
+    assert "18 cases are in no part" in notes[0]
