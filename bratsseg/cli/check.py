@@ -85,7 +85,7 @@ def _facts(header: Header | None) -> str:
     size = " x ".join(str(size) for size in header.grid.shape)
     if header.grid.spacing is None:
         return f"{size:<15} {'pixels of no size':<25} {header.dtype.name}"
-    spacing = " x ".join(f"{edge:.2f}" for edge in header.grid.spacing)
+    spacing = " x ".join(f"{edge:.2f}" if edge >= 0.01 else f"{edge:.2g}" for edge in header.grid.spacing)
     return f"{size:<15} {spacing:<18} mm {header.grid.orientation} {header.dtype.name}"
 
 

@@ -61,3 +61,13 @@ def test_wrong_use_ends_with_2_without_a_traceback(words: list[str]) -> None:
     assert ended.code == 2
     assert ended.err
     assert "Traceback" not in ended.err
+
+
+def test_a_working_folder_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    ended = bratsseg("segment", "in", "out", "--device", "cpu")
+    assert ended.code == 1
+    assert "the folder that the command was called in is gone" in ended.err

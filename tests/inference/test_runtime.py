@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
+from bratsseg.errors import UsageError
 from bratsseg.inference.runtime import Runtime
 
 
@@ -14,3 +16,10 @@ def test_group_norm_over_a_large_volume_is_exact_in_float32():
         exact = network.double()(image.double())
         found = Runtime("cpu", None).place(network.float())(image)
     assert float((found - exact).abs().max()) < 5e-6
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
+@pytest.mark.parametrize("wanted", ["cuda", "cuda:0", "gpu"])
+def test_a_machine_without_a_gpu_says_so(wanted: str):
+    with pytest.raises(UsageError, match="must be auto or cpu, for no GPU is at hand"):
+        Runtime.choose(wanted)

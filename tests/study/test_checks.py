@@ -207,3 +207,15 @@ def test_real_odd_headers_are_refused_with_the_flag(real_data: Path, name: str, 
     (problem,) = check_case(case).problems
     assert problem.code == "geometry_invalid"
     assert flag in problem.message
+
+
+@pytest.mark.parametrize("edge", [0.0001, 1.0, 12_000.0, 1_234_567.0])
+def test_columns_of_the_verb_stay_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str], edge: float) -> None:
+    affine = np.diag([edge, edge, edge, 1])
+    save(tmp_path / "Miller" / "flair.nii", image(NOISE, sform=affine, qform=affine))
+    check(tmp_path)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  FLAIR")]
+    words = line.split()
+    assert words[1:6] == ["24", "x", "24", "x", "24"]
+    assert [float(word) for word in words[6:11:2]] == [edge] * 3
+    assert words[11:] == ["mm", "RAS", "float32", "Miller/flair.nii"]
