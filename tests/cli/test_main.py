@@ -63,11 +63,16 @@ def test_wrong_use_ends_with_2_without_a_traceback(words: list[str]) -> None:
     assert "Traceback" not in ended.err
 
 
-def test_a_working_folder_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
-    ended = bratsseg("segment", "in", "out", "--device", "cpu")
-    assert ended.code == 1
-    assert "the folder that the command was called in is gone" in ended.err
+def test_a_working_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    (tmp_path / "gone").mkdir()
+    ended = subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD"; exec "$0" -m bratsseg segment in out --device cpu', sys.executable],
+        cwd=tmp_path / "gone",
+        env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "the folder that the command was called in is gone" in ended.stderr
