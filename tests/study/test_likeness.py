@@ -26,7 +26,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 VOLUMES = ("ball_noisy", "ball_shaded", "cube", "noise_brain", "face", "abdomen", "knee", "rods", "tiny", "huge")
 VOLUMES += ("liver", "lungs", "cylinder", "two_brains", "shuffled", "inverted", "half")
 PICTURES = ("text", "gradient", "radial", "strip", "noise", "face", "disc_shaded", "fractal", "landscape", "stripes")
-PICTURES += ("knee", "two_brains", "four_brains")
+PICTURES += ("two_brains", "four_brains")
 
 
 @pytest.fixture

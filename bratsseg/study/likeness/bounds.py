@@ -106,9 +106,8 @@ FEW_PIXELS = _FRAME
 
 PICTURE = (
     *_FRAME,
-    Bound("main", "the share of its brightness in one object is", 0.55, unit=_SHARE, whole=True),  # 66 to 100
-    Bound("mirror", "the likeness of its two halves is", high=0.985, unit=_SHARE, whole=True),  # 0 to 98
-    Bound("tails", "the fourth power of its greys, 1 in two greys, is", 1.45),  # 1.6 and more
+    Bound("main", "the share of its brightness in one object is", 0.52, unit=_SHARE, whole=True),  # 66 to 100
+    Bound("tails", "the fourth power of its greys, 1 in two greys, is", 1.4),  # 1.6 and more
     Bound("long", "the length over the width of its object is", high=3.5, whole=True),  # 1.0 to 2.3
     Bound("smooth", "the likeness of neighbouring pixels is", 0.3, unit=_SHARE),  # 59 to 99
     Bound("grain", "the share of its fine contrast that is no noise is", 0.13, unit=_SHARE),  # 22 to 98

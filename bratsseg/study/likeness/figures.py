@@ -46,7 +46,7 @@ def figures_of(study: Study, brain: Brain) -> Figures:
             "aspect": _width_over_length(study, edges),
         } | shape_figures(planes.inside)
         whole |= body_figures(planes.inside, planes.following_inside)
-    return _with_structure(whole, planes, physical=spacing is not None)
+    return _with_structure(whole, planes)
 
 
 def _width_over_length(study: Study, edges: NDArray[np.float64]) -> float:
@@ -55,7 +55,7 @@ def _width_over_length(study: Study, edges: NDArray[np.float64]) -> float:
     return float(along[0] / along[1])
 
 
-def _with_structure(whole: dict[str, float], planes: Planes, physical: bool) -> Figures:
+def _with_structure(whole: dict[str, float], planes: Planes) -> Figures:
     of_each: dict[Modality, dict[str, float]] = {}
     mirrors: list[float] = []
     for modality, image in planes.images.items():
@@ -69,8 +69,6 @@ def _with_structure(whole: dict[str, float], planes: Planes, physical: bool) -> 
             of_each[modality]["next"] = 0.0 if ahead is None else correlation(plain[both], ahead[both])
         if modality is not Modality.T2W:  # water at the surface is bright in it alone
             of_each[modality]["rim"] = rim_brightness(plain, planes.inside)
-        if planes.across or not physical:
+        if planes.across:
             mirrors.append(mirrored(plain, planes.inside))
-        if not physical:  # a picture may lie on its side
-            mirrors[-1] = max(mirrors[-1], mirrored(plain.transpose(0, 2, 1), planes.inside.transpose(0, 2, 1)))
     return Figures(whole | ({"mirror": min(mirrors)} if mirrors else {}), of_each)
