@@ -25,9 +25,9 @@ LARGEST_MM = 400.0
 # below it are as thick together, they go around the head and are longer than any cavity.
 CAVITY_MM = 9.0
 LONGEST_CAVITY_MM = 110.0
-# As much of the tissue at exactly its smallest value was cut off there: water is then as dark as bone. On synthetic
-# scans of which 5 to 15 % were cut off the ring of 7 heads in 8 is 2.5 times as dark as the deep inside, which that of
-# a brain is seldom, and 14 brains in 15 that are so have 1.35 times as much of it at the surface, where water is.
+# As much of the tissue at exactly its smallest value was cut off there: water is then as dark as bone. Of synthetic
+# brains cut so the ring is seldom 2.5 times as dark as the deep inside; where it is, the surface, where water lies, is
+# mostly 1.35 times as dark as the ring. Of heads cut so 5 in 8 are told by it, of whole heads 6 in 8.
 CUT_SHARE = 0.02
 DEEP_MM = (25.0, 40.0)
 OVER_DEEP, UNDER_SURFACE = 2.5, 1.35

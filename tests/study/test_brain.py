@@ -138,6 +138,12 @@ def test_the_cavity_of_an_operation_is_not_taken_for_bone(patient: Study, radius
     assert find_brain(operated).mask.any()
 
 
+def test_a_brain_in_voxels_of_nine_millimetres_is_one(patient: Study) -> None:
+    grid = Grid.of(tuple(-(-n // 3) for n in patient.reference.grid.shape), np.diag([9.0, 9.0, 9.0, 1.0]))
+    coarse = Study("coarse", {m: Volume(volume.voxels[::3, ::3, ::3], grid) for m, volume in patient.volumes.items()})
+    assert unlike_brain(coarse, find_brain(coarse)) == ()
+
+
 def test_voxels_of_a_centimetre_are_not_called_bone(patient: Study) -> None:
     grid = Grid.of(patient.reference.grid.shape, np.diag([10.0, 10.0, 10.0, 1.0]))
     large = Study("large", {m: Volume(volume.voxels, grid) for m, volume in patient.volumes.items()})

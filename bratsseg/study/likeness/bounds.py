@@ -75,7 +75,7 @@ VOLUME = (
     Bound("grain", "the share of its fine contrast that is no noise is", 0.15, unit=_SHARE, each=True),  # 29 to 85
     Bound("mode", "the share of it that has one and the same grey is", high=0.75, unit=_SHARE, each=True),  # 3 to 19
     Bound("mode", "the share of it that has one and the same grey is", high=0.35, unit=_SHARE),  # 3 to 19
-    Bound("tails", "the fourth power of its greys, 1 in two greys, is", 1.3),  # 2.0 and more
+    Bound("tails", "the fourth power of its greys, 1 in two greys, is", 1.3),  # 3.4 and more
     Bound("flat", "the share of it without any contrast is", high=0.35, unit=_SHARE),  # 0 to 9
     Bound("folds", "the share of its contrast at the size of folds is", 0.03, 0.8, _SHARE),  # 7 to 58
     Bound("edges", "the share of its edges in a tenth of the pixels is", 0.35, 0.88, _SHARE),  # 37 to 80
