@@ -31,6 +31,8 @@ def volume_head(seed: int, index: int) -> Study:
     patient = synthesize_patient(seed, index, max(spacing, 1.5) if masked else spacing, config)
     images, brain = patient.images.numpy(), patient.brain.numpy()
     images = degraded(rng, images, brain)
+    if rng.random() < 0.15:
+        images = operated(rng, images, brain, patient.spacing[0])
     edges = np.array(patient.spacing)
     images, brain, edges = thickened(rng, images, brain, edges)
     images, brain = cropped(rng, images, brain)
@@ -42,7 +44,7 @@ def volume_head(seed: int, index: int) -> Study:
         images, brain = _marked(rng, images, brain, edges)
     images, brain, affine = turned(rng, np.pad(images, [(0, 0)] + [(2, 2)] * 3), np.pad(brain, 2), edges)
     grid = Grid.of(brain.shape, affine)
-    kind = ("int16", "zscore", "uint8", "float")[int(rng.integers(4))]
+    kind = ("int16", "zscore", "uint8", "float", "cut")[int(rng.integers(5))]
     kept = some_modalities(rng)
     volumes = {m: Volume(stored(rng, images[list(Modality).index(m)], brain, kind), grid) for m in kept}
     mask = Volume(brain.astype(np.uint8), grid) if masked else None
@@ -64,14 +66,27 @@ def degraded(rng: np.random.Generator, images: Array, brain: NDArray[np.bool_]) 
     return images
 
 
+def operated(rng: np.random.Generator, images: Array, brain: NDArray[np.bool_], spacing: float) -> Array:
+    """A cavity of up to 50 mm radius, dark in all but T2."""
+    where = np.argwhere(brain)
+    middle = where.mean(0) + rng.uniform(-0.3, 0.3, 3) * np.ptp(where, axis=0)
+    away = np.indices(brain.shape) - middle[:, None, None, None]
+    cavity = (np.sqrt((away**2).sum(0)) * spacing < rng.uniform(25, 50)) & brain
+    images = images.copy()
+    for m, modality in enumerate(Modality):
+        level = np.percentile(images[m][brain], 97 if modality is Modality.T2W else 3)
+        images[m][cavity] = level * (1 + 0.04 * rng.normal(size=int(cavity.sum())))
+    return images
+
+
 def thickened(
     rng: np.random.Generator, images: Array, brain: NDArray[np.bool_], edges: NDArray[np.float64]
 ) -> tuple[Array, NDArray[np.bool_], NDArray[np.float64]]:
-    """Slices of up to 6.5 mm, along any axis, most often the body's."""
+    """Slices of up to 10 mm, along any axis, most often the body's."""
     if rng.random() < 0.5:
         return images, brain, edges
     axis = int(rng.choice(3, p=[0.2, 0.15, 0.65]))
-    step = max(1, round(rng.uniform(2.5, 6.5) / edges[axis]))
+    step = max(1, round(rng.uniform(2.5, 10) / edges[axis]))
     count = images.shape[axis + 1] // step
     cut = np.moveaxis(images, axis + 1, -1)[..., : count * step]
     averaged = cut.reshape(*cut.shape[:-1], count, step).mean(-1)
@@ -134,7 +149,7 @@ def turned(
 
 
 def stored(rng: np.random.Generator, image: Array, brain: NDArray[np.bool_], kind: str) -> NDArray[np.generic]:
-    """One modality as int16, 8-bit, or z-scored with air at what 0 becomes."""
+    """One modality as int16, 8-bit, z-scored with air at what 0 becomes, or cut at both ends with air amid tissue."""
     top = max(float(np.percentile(image[brain], 99)), 1e-3)
     if kind == "int16":
         return np.clip(image / top * rng.choice([300, 1000, 4000, 20000]), 0, 32767).astype(np.int16)
@@ -142,6 +157,11 @@ def stored(rng: np.random.Generator, image: Array, brain: NDArray[np.bool_], kin
         return np.clip(image / top * rng.uniform(45, 250), 0, 255).astype(np.uint8)
     if kind == "zscore":
         return ((image - image[brain].mean()) / image[brain].std()).astype(np.float32)
+    if kind == "cut":
+        low, high = np.percentile(image[brain], (share := rng.uniform(1, 12), 100 - share))
+        image = np.clip(image, low, high)
+        scaled = (image - image[brain].mean()) / max(float(image[brain].std()), 1e-6)
+        return np.where(brain, scaled, 0).astype(np.float32)
     return (image * np.float32(rng.uniform(0.5, 900))).astype(np.float32)
 
 

@@ -12,6 +12,7 @@ from strange_volumes import fractal
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
 from bratsseg.study.volume import Study, Volume
+from bratsseg.synthesis.generator import synthesize_patient
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -207,6 +208,83 @@ def _rings(rng: Rng) -> Array:
     return (r < 0.85) * (0.5 + 0.4 * np.sin(r * rng.uniform(10, 60)))
 
 
+def _oval(x: Array, y: Array, width: float, height: float, at: tuple[float, float] = (0, 0)) -> NDArray[np.bool_]:
+    return np.asarray(np.hypot((x - at[0]) / width, (y - at[1]) / height) < 1)
+
+
+def _lumps(rng: Rng, size: float) -> Array:
+    made = ndimage.gaussian_filter(rng.normal(size=(256, 256)), size)
+    return np.asarray(made / made.std())
+
+
+def _axes() -> tuple[Array, Array]:
+    y, x = np.mgrid[-1:1:256j, -1:1:256j]
+    return x, y
+
+
+def _walnut(rng: Rng) -> Array:
+    made = (0.5 + 0.3 * np.sign(_lumps(rng, rng.uniform(3, 7)))) * _oval(*_axes(), 0.7, 0.67)
+    return np.asarray(ndimage.gaussian_filter(made, rng.uniform(0.5, 2)))
+
+
+def _lumpy_ball(rng: Rng) -> Array:
+    return (0.6 + 0.12 * _lumps(rng, rng.uniform(2, 5))) * _oval(*_axes(), 0.7, rng.uniform(0.6, 0.8))
+
+
+def _liver(rng: Rng) -> Array:
+    made = (0.5 + 0.24 * (_lumps(rng, 3) > rng.uniform(0.3, 1.3))) * _oval(*_axes(), 0.75, 0.5)
+    return np.clip(ndimage.gaussian_filter(made, 1) + 0.012 * rng.normal(size=made.shape), 0, 1)
+
+
+def _knee(rng: Rng) -> Array:
+    x, y = _axes()
+    inside = _oval(x, y, 0.62, 0.78)
+    made = inside * 0.35
+    made[_oval(x, y, 0.47, 0.28, (0, -0.45))] = 0.8
+    made[_oval(x, y, 0.43, 0.35, (0, 0.4))] = 0.75
+    made[np.abs(y + 0.08) < 0.05] *= 1.5
+    return np.clip(ndimage.gaussian_filter(made, 2) + 0.03 * inside * rng.normal(size=made.shape), 0, 1)
+
+
+def _orange(rng: Rng) -> Array:
+    x, y = _axes()
+    inside = _oval(x, y, 0.7, 0.67)
+    made = np.where(inside, 0.67 + 0.16 * np.cos(int(rng.integers(8, 14)) * np.arctan2(y, x)), 0)
+    made[inside & ~_oval(x, y, 0.58, 0.56)] = 0.35
+    return np.clip(ndimage.gaussian_filter(made, 1.2) + 0.03 * inside * rng.normal(size=made.shape), 0, 1)
+
+
+def _face_rough(rng: Rng) -> Array:
+    """A drawn face, blurred, with noise or with texture."""
+    face = np.clip(_face(rng), 0, 1)
+    rough = rng.normal(size=face.shape) * 0.05 if rng.random() < 0.5 else 0.06 * _lumps(rng, 2)
+    return np.clip(ndimage.gaussian_filter(face, 2) + (face > 0.05) * rough, 0, 1)
+
+
+def _brain(rng: Rng) -> Array:
+    """An axial FLAIR slice of a synthetic brain, rows first."""
+    patient = synthesize_patient(int(rng.integers(1000)), 0, 1.8)
+    image = patient.images[0].numpy() * patient.brain.numpy()
+    plane = np.pad(image[:, :, int(rng.uniform(0.45, 0.65) * image.shape[2])].T[::-1], 8)
+    return np.asarray(np.clip(plane / np.percentile(plane, 99.8), 0, 1), dtype=np.float64)
+
+
+def _half(rng: Rng) -> Array:
+    brain = _brain(rng)
+    brain[:, brain.shape[1] // 2 :] = 0
+    return brain
+
+
+def _two_brains(rng: Rng) -> Array:
+    brain = _brain(rng)
+    return np.concatenate([brain, brain], axis=1)
+
+
+def _four_brains(rng: Rng) -> Array:
+    brain = _brain(rng)
+    return np.concatenate([np.concatenate([brain, brain], axis=1)] * 2)
+
+
 PICTURES: dict[str, Callable[[Rng], Array]] = {
     f.__name__.removeprefix("_"): f
     for f in (
@@ -236,6 +314,15 @@ PICTURES: dict[str, Callable[[Rng], Array]] = {
         _abdomen,
         _stripes,
         _rings,
+        _walnut,
+        _lumpy_ball,
+        _liver,
+        _knee,
+        _orange,
+        _face_rough,
+        _half,
+        _two_brains,
+        _four_brains,
     )
 }
 

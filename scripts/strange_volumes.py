@@ -11,6 +11,7 @@ from scipy import ndimage
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
 from bratsseg.study.volume import Study, Volume
+from bratsseg.synthesis.generator import synthesize_patient
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -219,6 +220,79 @@ def huge(rng: Rng) -> Made:
     return (3 + fractal(rng, SHAPE, 1.5)) * inside, inside, 5.0
 
 
+def liver(rng: Rng) -> Made:
+    """One smooth ovoid with bright vessels in it."""
+    x, y, z = _mm(SHAPE, MM)
+    inside = ((x + 8) / 84) ** 2 + (y / 60) ** 2 + ((z + rng.uniform(0.1, 0.3) * x) / 56) ** 2 < 1
+    vessels = _unit(ndimage.gaussian_filter(rng.normal(size=SHAPE), 3)) > 1.2
+    return (1.5 + 0.8 * vessels + 0.08 * rng.normal(size=SHAPE)) * inside, inside
+
+
+def lungs(rng: Rng) -> Made:
+    """Two dark halves with bright vessels."""
+    x, y, z = _mm(SHAPE, MM)
+    inside = ((np.abs(x) - 44) / 34) ** 2 + (y / 56) ** 2 + (z / 76) ** 2 < 1
+    vessels = _unit(ndimage.gaussian_filter(rng.normal(size=SHAPE), 1.5)) > rng.uniform(1, 1.6)
+    return (0.65 + vessels + 0.04 * rng.normal(size=SHAPE)) * inside, inside
+
+
+def walnut(rng: Rng) -> Made:
+    """An ovoid of two greys in lumps."""
+    inside = _ellipsoid(SHAPE, MM, (72, 88, 72))
+    lumps = ndimage.gaussian_filter(rng.normal(size=SHAPE), rng.uniform(2, 4))
+    return (1.3 + 0.6 * np.sign(lumps) + 0.04 * rng.normal(size=SHAPE)) * inside, inside
+
+
+def orange(rng: Rng) -> Made:
+    """A peel and segments."""
+    x, y, z = _mm(SHAPE, MM)
+    radius = (x / 72) ** 2 + (y / 80) ** 2 + (z / 72) ** 2
+    segments = 1.6 + 0.5 * np.cos(int(rng.integers(8, 13)) * np.arctan2(y, x))
+    return (np.where(radius > 0.75, 0.8, segments) + 0.04 * rng.normal(size=SHAPE)) * (radius < 1), radius < 1
+
+
+def cylinder(rng: Rng) -> Made:
+    """A quality phantom: a cylinder of water with bars, a wedge and a few holes at some heights."""
+    x, y, z = _mm(SHAPE, MM)
+    inside = (x**2 + y**2 < rng.uniform(70, 95) ** 2) & (np.abs(z) < 70)
+    made = inside * 1.0
+    made[(np.abs(x) < 60) & (np.abs(y) < 10) & (np.abs(z - 30) < 12)] = 0.2
+    for a in range(-40, 41, 10):
+        made[((x - a) ** 2 + (y - 30) ** 2 < 9) & (np.abs(z + 20) < 20)] = 0.3
+    return (made + 0.05 * rng.normal(size=SHAPE)) * inside, inside
+
+
+def _head(rng: Rng) -> tuple[Array, NDArray[np.bool_]]:
+    """The FLAIR scan of a synthetic brain."""
+    patient = synthesize_patient(int(rng.integers(1000)), 0, MM)
+    brain = np.pad(patient.brain.numpy(), 2)
+    return np.pad(np.maximum(patient.images[0].numpy(), 0.01), 2) * brain, brain
+
+
+def two_brains(rng: Rng) -> Made:
+    image, brain = _head(rng)
+    return np.concatenate([image, image]), np.concatenate([brain, brain])
+
+
+def shuffled(rng: Rng) -> Made:
+    """A brain whose slices lie in random order."""
+    image, brain = _head(rng)
+    order = rng.permutation(image.shape[2])
+    return image[:, :, order], brain[:, :, order]
+
+
+def inverted(rng: Rng) -> Made:
+    """A brain of which bright is dark."""
+    image, brain = _head(rng)
+    return (np.percentile(image, 99.9) * 1.05 - image).clip(0.01) * brain, brain
+
+
+def half(rng: Rng) -> Made:
+    image, brain = _head(rng)
+    kept = np.arange(image.shape[0])[:, None, None] < image.shape[0] // 2
+    return image * kept, brain & kept
+
+
 VOLUMES: dict[str, Callable[[Rng], Made]] = {
     f.__name__: f
     for f in (
@@ -243,6 +317,15 @@ VOLUMES: dict[str, Callable[[Rng], Made]] = {
         rods,
         tiny,
         huge,
+        liver,
+        lungs,
+        walnut,
+        orange,
+        cylinder,
+        two_brains,
+        shuffled,
+        inverted,
+        half,
     )
 }
 

@@ -21,9 +21,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from bratsseg.errors import ContentError, NotBrainExtracted
+from bratsseg.study.air import Tissue, brightness_above, faces
+from bratsseg.study.skull import RING_DARK_SHARE, dark_ring
 from bratsseg.study.volume import Box, Study, Volume
 
 # Air may carry the interpolation's ripple: this share of the intensity range still counts as the constant value.
@@ -31,21 +32,6 @@ AIR_TOLERANCE = 0.01
 # A thick-slab field of view may cut through the brain at two faces, so four constant faces are enough.
 CONSTANT_FACES = 4
 CONSTANT_SHARE = 0.8
-# Share of voxels 6 to 12 mm below the surface that are darker than .4 of the median further inside. Measured:
-# brain-extracted scans of five sources 0 to .05, heads .12 to .58.
-RING_DEPTH_MM = (6.0, 12.0)
-RING_DARK_SHARE = 0.1
-RING_DARKNESS = 0.4
-RING_STEP_MM = 3.0
-# Air lies amid tissue when tissue gets darker than air by this share of what it spans up to its median: it is 1 in a
-# scaled brain, and 0 or less in real scans that nobody scaled so. The darkest of tissue is a percentile, for a few
-# voxels may be any value.
-AMID = 0.1
-FLOOR_PERCENTILE = 0.5
-# Air lies far below tissue when it is negative, as no scanner makes it, and its distance exceeds this multiple of that
-# span: in real scans, scaled or not, it is at most .4.
-FAR_BELOW = 2.0
-_COARSE, _FEWEST = 200_000, 50
 BY_MASK, BY_BORDER = "mask file", "constant border"
 
 
@@ -71,7 +57,7 @@ def find_brain(study: Study) -> Brain:
         mask, rule = np.ones(study.reference.grid.shape, dtype=bool), "picture"
     else:
         mask, rule = _not_air(study), BY_BORDER
-        _refuse_ring(study.case_id, [_dark_ring(study.volumes[modality]) for modality in study.modalities])
+        _refuse_ring(study.case_id, [dark_ring(study.volumes[modality]) for modality in study.modalities])
     box = bounding_box(mask)
     if box is None:
         raise no_brain(study.case_id, rule)
@@ -93,7 +79,7 @@ class BrainSign:
 
 def brain_sign(volume: Volume) -> BrainSign:
     """What ``find_brain`` looks at in one volume, where no mask file is given."""
-    ring = _dark_ring(volume)
+    ring = dark_ring(volume)
     try:
         return BrainSign("", not _air_like(volume, "").all(), ring)
     except NotBrainExtracted as error:
@@ -129,7 +115,7 @@ def reached_from_border(free: NDArray[np.bool_]) -> NDArray[np.bool_]:
     import cc3d  # noqa: PLC0415 - absent on machines that only train
 
     regions = cc3d.connected_components(free, connectivity=6)
-    outside = np.unique(np.concatenate([face.ravel() for face in _faces(regions)]))
+    outside = np.unique(np.concatenate([face.ravel() for face in faces(regions)]))
     reached = np.zeros(int(regions.max()) + 1, dtype=bool)
     reached[outside] = True
     reached[0] = False
@@ -151,13 +137,13 @@ def _not_air(study: Study) -> NDArray[np.bool_]:
 def _air_like(volume: Volume, owner: str) -> NDArray[np.bool_]:
     """Voxels within tolerance of the border's value, or ``NotBrainExtracted`` when the border is not constant."""
     voxels = volume.voxels
-    values, counts = np.unique(np.concatenate([face.ravel() for face in _faces(voxels)]), return_counts=True)
+    values, counts = np.unique(np.concatenate([face.ravel() for face in faces(voxels)]), return_counts=True)
     border = values[counts.argmax()]
-    tolerance = AIR_TOLERANCE * _brightness_above(voxels, float(border))
-    if _Tissue.of(voxels, float(border)).amid and _exactly(voxels, border):
+    tolerance = AIR_TOLERANCE * brightness_above(voxels, float(border))
+    if Tissue.of(voxels, float(border)).amid and _exactly(voxels, border):
         tolerance = 0.0  # tissue lies on both sides of air, and some of it as near
     low, high = _bounds(float(border), tolerance, voxels.dtype)
-    shares = sorted((float(((face >= low) & (face <= high)).mean()) for face in _faces(voxels)), reverse=True)
+    shares = sorted((float(((face >= low) & (face <= high)).mean()) for face in faces(voxels)), reverse=True)
     if shares[CONSTANT_FACES - 1] < CONSTANT_SHARE:
         raise NotBrainExtracted(
             f"{owner} must be brain-extracted, so that its border is air of one constant value; only "
@@ -190,73 +176,7 @@ def _refuse_ring(case_id: str, shares: list[float]) -> None:
         )
 
 
-def _dark_ring(volume: Volume) -> float:
-    spacing = volume.grid.spacing
-    if spacing is None:
-        return 0.0
-    step = tuple(max(1, round(RING_STEP_MM / edge)) for edge in spacing)
-    coarse = np.asarray(volume.voxels[:: step[0], :: step[1], :: step[2]], dtype=np.float32)
-    edges = [edge * stride for edge, stride in zip(spacing, step, strict=True)]
-    air = float(np.median(np.concatenate([face.ravel() for face in _faces(coarse)])))
-    tissue = _Tissue.of(coarse, air)
-    if tissue.amid or tissue.far_below:  # put air where a scanner has it: just below all tissue
-        coarse = np.where(coarse == air, 0.0, np.maximum(coarse - tissue.floor, 0.0))
-        air = 0.0
-    bright = _brightness_above(coarse, air)
-    through = int(np.argmax(edges))  # fill holes in the planes that are sampled best
-    planes = np.moveaxis(coarse - air > 0.1 * bright, through, 0)
-    filled = np.stack([ndimage.binary_fill_holes(plane) for plane in planes], axis=through)
-    import cc3d  # noqa: PLC0415 - absent on machines that only train
-
-    regions = cc3d.connected_components(filled, connectivity=6)
-    if not regions.any():
-        return 0.0
-    filled = regions == int(np.bincount(regions.ravel())[1:].argmax()) + 1
-    depth = ndimage.distance_transform_edt(np.pad(filled, 1), sampling=edges)[1:-1, 1:-1, 1:-1]
-    ring = (depth > RING_DEPTH_MM[0]) & (depth <= RING_DEPTH_MM[1])
-    if not ring.any():
-        return 0.0
-    inner = coarse[depth > RING_DEPTH_MM[1]]
-    usual = float(np.median(inner)) - air if inner.size else bright
-    return float((coarse[ring] - air < RING_DARKNESS * usual).mean())
-
-
 def _exactly(voxels: NDArray[Any], border: Any) -> bool:
     """True when the faces that must be air hold nothing but the border's value."""
-    shares = sorted((float((face == border).mean()) for face in _faces(voxels)), reverse=True)
+    shares = sorted((float((face == border).mean()) for face in faces(voxels)), reverse=True)
     return shares[CONSTANT_FACES - 1] >= CONSTANT_SHARE
-
-
-@dataclass(frozen=True)
-class _Tissue:
-    """Where the air of a volume lies in what else there is: ``amid`` it, far below it, or just below as usual."""
-
-    floor: float
-    amid: bool
-    far_below: bool
-
-    @classmethod
-    def of(cls, voxels: NDArray[Any], air: float) -> _Tissue:
-        """From a coarse sample. ``floor`` is how dark tissue gets.
-
-        Whoever scales the brain alone (MONAI's ``NormalizeIntensity(nonzero=True)``, the smallest and largest to -1
-        and 1) leaves the air at 0, in the middle; others put it far below.
-        """
-        sample = np.asarray(voxels[::4, ::4, ::2] if voxels.size > _COARSE else voxels, dtype=np.float32)
-        tissue = sample[sample != np.float32(air)]
-        if tissue.size < _FEWEST:
-            return cls(air, False, False)
-        floor, middle = (float(value) for value in np.percentile(tissue, [FLOOR_PERCENTILE, 50.0]))
-        span = middle - floor
-        return cls(floor, air - floor > AMID * span > 0, air < 0 and floor - air > FAR_BELOW * span > 0)
-
-
-def _brightness_above(voxels: NDArray[Any], floor: float) -> float:
-    """How far the 99th percentile lies above ``floor``, from a coarse sample."""
-    sample = np.asarray(voxels[::4, ::4, ::2], dtype=np.float32)
-    above = sample[sample > floor]
-    return float(np.percentile(above, 99.0)) - floor if above.size else 0.0
-
-
-def _faces(voxels: NDArray[Any]) -> list[NDArray[Any]]:
-    return [voxels[0], voxels[-1], voxels[:, 0], voxels[:, -1], voxels[:, :, 0], voxels[:, :, -1]]

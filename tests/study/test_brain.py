@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from bratsseg.errors import ContentError, GridMismatch, NotBrainExtracted
 from bratsseg.study.brain import bounding_box, find_brain
 from bratsseg.study.grid import Grid
+from bratsseg.study.likeness import unlike_brain
 from bratsseg.study.modality import Modality
 from bratsseg.study.volume import Study, Volume
+from bratsseg.synthesis.generator import synthesize_patient
 from tests.conftest import ball, make_study
 
 SHAPE = (48, 56, 44)
@@ -92,6 +96,58 @@ def test_noise_in_the_air_is_refused_however_it_was_scaled(scaling: str) -> None
     noisy = np.abs(np.random.default_rng(4).normal(0, 30, SHAPE)) + 1 + brain_in_air()
     with pytest.raises(NotBrainExtracted):
         find_brain(study_of(SCALINGS[scaling](noisy)))
+
+
+CUTS = {
+    "at one deviation": lambda voxels: np.clip(z_scored(voxels, 0.0), -1, 1),
+    "at one and a half": lambda voxels: np.clip(z_scored(voxels, 0.0), -1.5, 1.5),
+    "a tenth at both ends": lambda voxels: z_scored(np.where(voxels > 0, clipped(voxels, 10.0), 0.0), 0.0),
+}
+
+
+@pytest.fixture(scope="module")
+def patient() -> Study:
+    """A synthetic brain of all modalities with air of 0."""
+    made = synthesize_patient(91, 0, 3.0)
+    grid = Grid.of(tuple(n + 4 for n in made.brain.shape), np.diag([3.0, 3.0, 3.0, 1.0]))
+    images = np.pad(np.maximum(made.images.numpy(), 1e-3) * made.brain.numpy(), [(0, 0)] + [(2, 2)] * 3)
+    return Study("patient", {m: Volume(image, grid) for m, image in zip(Modality, images, strict=True)})
+
+
+def changed(study: Study, change: Callable[[np.ndarray], np.ndarray]) -> Study:
+    return Study("changed", {m: Volume(change(v.voxels), v.grid) for m, v in study.volumes.items()})
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_brain_whose_darkest_values_were_cut_off_is_one(patient: Study, cut: str) -> None:
+    assert find_brain(changed(patient, CUTS[cut])).mask.any()
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_head_is_refused_though_its_darkest_were_cut_off(cut: str) -> None:
+    head = head_with_blanked_air() + np.random.default_rng(3).normal(0, 10, SHAPE) * (head_with_blanked_air() > 0)
+    with pytest.raises(NotBrainExtracted, match="bone"):
+        find_brain(study_of(CUTS[cut](head)))
+
+
+@pytest.mark.parametrize("radius_mm", [30, 38, 50])
+def test_the_cavity_of_an_operation_is_not_taken_for_bone(patient: Study, radius_mm: float) -> None:
+    shape = patient.reference.grid.shape
+    cavity = ball(shape, (0.3 * shape[0], 0.6 * shape[1], 0.6 * shape[2]), radius_mm / 3)
+    operated = changed(patient, lambda voxels: np.where(cavity & (voxels > 0), 0.05, voxels).astype(np.float32))
+    assert find_brain(operated).mask.any()
+
+
+def test_a_brain_in_voxels_of_nine_millimetres_is_one(patient: Study) -> None:
+    grid = Grid.of(tuple(-(-n // 3) for n in patient.reference.grid.shape), np.diag([9.0, 9.0, 9.0, 1.0]))
+    coarse = Study("coarse", {m: Volume(volume.voxels[::3, ::3, ::3], grid) for m, volume in patient.volumes.items()})
+    assert unlike_brain(coarse, find_brain(coarse)) == ()
+
+
+def test_voxels_of_a_centimetre_are_not_called_bone(patient: Study) -> None:
+    grid = Grid.of(patient.reference.grid.shape, np.diag([10.0, 10.0, 10.0, 1.0]))
+    large = Study("large", {m: Volume(volume.voxels, grid) for m, volume in patient.volumes.items()})
+    assert unlike_brain(large, find_brain(large))[0].startswith("its longest side is")
 
 
 def test_a_hole_of_the_air_value_inside_the_brain_is_brain():

@@ -75,11 +75,19 @@ VOLUME = (
     Bound("grain", "the share of its fine contrast that is no noise is", 0.15, unit=_SHARE, each=True),  # 29 to 85
     Bound("mode", "the share of it that has one and the same grey is", high=0.75, unit=_SHARE, each=True),  # 3 to 19
     Bound("mode", "the share of it that has one and the same grey is", high=0.35, unit=_SHARE),  # 3 to 19
+    Bound("tails", "the fourth power of its greys, 1 in two greys, is", 1.3),  # 3.4 and more
     Bound("flat", "the share of it without any contrast is", high=0.35, unit=_SHARE),  # 0 to 9
     Bound("folds", "the share of its contrast at the size of folds is", 0.03, 0.8, _SHARE),  # 7 to 58
     Bound("edges", "the share of its edges in a tenth of the pixels is", 0.35, 0.88, _SHARE),  # 37 to 80
     Bound("along", "the share of its edges along rows and columns is", high=0.5, unit=_SHARE),  # 19 to 36
-    Bound("next", "the likeness of neighbouring slices is", 0.15, unit=_SHARE),  # 44 to 94
+    Bound("next", "the likeness of neighbouring slices is", 0.25, unit=_SHARE),  # 45 to 94
+    Bound(
+        "follows", "the overlap of the outlines of neighbouring slices is", 0.78, unit=_SHARE, whole=True
+    ),  # 91 to 99
+    Bound("main", "the share of it in the largest object of each slice is", 0.7, unit=_SHARE, whole=True),  # 94 to 100
+    Bound("taper", "the difference of its slices in area is", 0.012, unit=_SHARE, whole=True),  # 4 to 59
+    Bound("aspect", "its width over its length is", 0.5, 1.36, whole=True),  # .63 to 1.10
+    Bound("rim", "its surface is brighter than its inside by", high=1.3, unit="deviations"),  # -1.7 to .8
 )
 """Scans with a physical size, within their brain."""
 
@@ -98,7 +106,8 @@ FEW_PIXELS = _FRAME
 
 PICTURE = (
     *_FRAME,
-    Bound("main", "the share of its brightness in one object is", 0.4, unit=_SHARE, whole=True),  # 70 to 100
+    Bound("main", "the share of its brightness in one object is", 0.52, unit=_SHARE, whole=True),  # 66 to 100
+    Bound("tails", "the fourth power of its greys, 1 in two greys, is", 1.4),  # 1.6 and more
     Bound("long", "the length over the width of its object is", high=3.5, whole=True),  # 1.0 to 2.3
     Bound("smooth", "the likeness of neighbouring pixels is", 0.3, unit=_SHARE),  # 59 to 99
     Bound("grain", "the share of its fine contrast that is no noise is", 0.13, unit=_SHARE),  # 22 to 98

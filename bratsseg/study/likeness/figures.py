@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bratsseg.study.brain import Brain
-from bratsseg.study.likeness.outline import shape_figures
-from bratsseg.study.likeness.planes import Planes, planes_of_pictures, planes_of_volume
-from bratsseg.study.likeness.structure import correlation, mirrored, standardised, structure_figures
+from bratsseg.study.likeness.outline import body_figures, shape_figures
+from bratsseg.study.likeness.planes import Planes, planes_of_pictures, planes_of_volume, world_axis
+from bratsseg.study.likeness.structure import correlation, mirrored, rim_brightness, standardised, structure_figures
 from bratsseg.study.modality import Modality
 from bratsseg.study.volume import Study
 
@@ -42,8 +43,16 @@ def figures_of(study: Study, brain: Brain) -> Figures:
             "shortest": float(edges.min()),
             "ml": ml,
             "filling": ml / float(edges.prod() / 1000),
+            "aspect": _width_over_length(study, edges),
         } | shape_figures(planes.inside)
+        whole |= body_figures(planes.inside, planes.following_inside)
     return _with_structure(whole, planes)
+
+
+def _width_over_length(study: Study, edges: NDArray[np.float64]) -> float:
+    """From left to right over from back to front, of the box of the brain with ``edges`` in mm."""
+    along = {world_axis(study.reference.grid.affine, axis): edges[axis] for axis in range(3)}
+    return float(along[0] / along[1])
 
 
 def _with_structure(whole: dict[str, float], planes: Planes) -> Figures:
@@ -58,6 +67,8 @@ def _with_structure(whole: dict[str, float], planes: Planes) -> Figures:
             ahead = standardised(planes.following[modality], planes.following_inside)
             both = planes.inside & planes.following_inside
             of_each[modality]["next"] = 0.0 if ahead is None else correlation(plain[both], ahead[both])
+        if modality is not Modality.T2W:  # water at the surface is bright in it alone
+            of_each[modality]["rim"] = rim_brightness(plain, planes.inside)
         if planes.across:
             mirrors.append(mirrored(plain, planes.inside))
     return Figures(whole | ({"mirror": min(mirrors)} if mirrors else {}), of_each)

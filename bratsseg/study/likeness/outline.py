@@ -104,6 +104,22 @@ def shape_figures(inside: Mask) -> dict[str, float]:
     return {"solid": area / hull, "long": _elongation(inside)}
 
 
+def body_figures(inside: Mask, following: Mask) -> dict[str, float]:
+    """How the object (P, H, W) continues from plane to plane; ``following`` are the ones a few mm further on.
+
+    ``main``: share of the pixels that lie in the largest part of their plane. ``follows``: overlap (Dice) of outlines
+    of neighbouring planes. ``taper``: deviation of the planes' areas over their mean, 0 in a cylinder.
+    """
+    areas = inside.sum(axis=(1, 2)).astype(np.float64)
+    largest = [float(np.bincount(ndimage.label(plane)[0].ravel())[1:].max()) for plane in inside if plane.any()]
+    both = float(areas.sum() + following.sum())
+    return {
+        "main": sum(largest) / max(float(areas.sum()), 1.0),
+        "follows": 2 * float((inside & following).sum()) / max(both, 1.0),
+        "taper": float(areas.std() / max(float(areas.mean()), 1.0)),
+    }
+
+
 def _hull_area(plane: Mask) -> float:
     """Area of the convex hull of pixels taken as unit squares."""
     from scipy.spatial import ConvexHull  # noqa: PLC0415 - a library of its own, for one number

@@ -74,7 +74,7 @@ def planes_of_volume(study: Study, brain: Brain) -> Planes:
         inside=cut(brain.mask, chosen).astype(bool),
         following={m: cut(voxels, chosen + ahead).astype(np.float32) for m, voxels in volumes.items() if ahead},
         following_inside=cut(brain.mask, chosen + ahead).astype(bool),
-        across=_world(grid.affine, right) == 0,
+        across=world_axis(grid.affine, right) == 0,
     )
 
 
@@ -128,15 +128,15 @@ def _blocks(pixels: NDArray[np.generic], step: int) -> Values:
 
 def _axes(affine: NDArray[np.float64], spacing: tuple[float, float, float]) -> tuple[int, int, int]:
     """The array's axes (through the planes, down, right): thick slices as they are, otherwise axial ones."""
-    upward = next(axis for axis in range(3) if _world(affine, axis) == 2)
+    upward = next(axis for axis in range(3) if world_axis(affine, axis) == 2)
     thickest = int(np.argmax(spacing))
     through = upward if spacing[upward] > 0.8 * spacing[thickest] else thickest
     left = [axis for axis in range(3) if axis != through]
-    left.sort(key=lambda axis: _world(affine, axis), reverse=True)
+    left.sort(key=lambda axis: world_axis(affine, axis), reverse=True)
     return through, left[0], left[1]
 
 
-def _world(affine: NDArray[np.float64], axis: int) -> int:
+def world_axis(affine: NDArray[np.float64], axis: int) -> int:
     """Which world axis (0 right, 1 front, 2 up) an axis of the array mostly follows; each follows another one."""
     size = np.abs(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
     best = max(permutations(range(3)), key=lambda order: sum(size[order[a], a] for a in range(3)))
