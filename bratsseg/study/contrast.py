@@ -7,9 +7,11 @@ said both ways is left open.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from bratsseg.study.glued import DOUBT
+from bratsseg.study.glued import DOUBT, SIGN_WORDS
 from bratsseg.study.tokens import Token
 from bratsseg.study.words import Sense
 
@@ -34,7 +36,9 @@ _Item = Token | str
 def said_of_contrast(tokens: Sequence[Token]) -> frozenset[str]:
     """``{GIVEN}``, ``{NOT_GIVEN}``, both where the words do not decide, or nothing."""
     items = _bound(_united(_without_visits(_with_letters(tokens))))
-    said = {item for item in items if isinstance(item, str)} | _left_over(items)
+    said = _affirmed_plainly(items) | _left_over(items)
+    if not said and _in_unknown_script(items):
+        said.add(DOUBT)
     return frozenset((GIVEN, NOT_GIVEN) if DOUBT in said else said)
 
 
@@ -67,6 +71,10 @@ def _without_visits(tokens: Sequence[Token]) -> list[Token]:
     while left:
         if len(left) > 1 and _of_something_else(left[0], left[1]):
             del left[:2]
+        elif len(left) > 1 and left[0].sense is Sense.EVENT and left[1].sense is Sense.AFTER:
+            left[:2] = [replace(left[1], late=True)]
+        elif [token.sense for token in left[:3]] == [Sense.AFTER, Sense.NUMBER, Sense.EVENT]:
+            left[:3] = [replace(left[0], late=True)]
         else:
             kept.append(left.pop(0))
     return [token for token in kept if token.sense is not Sense.EVENT and token.text != "colon"]
@@ -85,7 +93,7 @@ def _united(tokens: Sequence[Token]) -> list[Token]:
     for token in tokens:
         if united and token.sense in _AGENTS and united[-1].sense in _AGENTS:
             strong = next((one for one in (united[-1], token) if one.sense is not Sense.WEAK_AGENT), token)
-            united[-1] = Token(strong.text, strong.sense)
+            united[-1] = Token(strong.text, strong.sense, whole=united[-1].whole)
         else:
             united.append(token)
     return united
@@ -100,11 +108,13 @@ def _bound(tokens: Sequence[Token]) -> list[_Item]:
             items[at : at + 2] = [said, _GONE]
     for at in range(1, len(items)):
         word, agent = items[at - 1], items[at]
-        if _is_agent(agent) and isinstance(word, Token) and (said := _governs(word)):
+        if _is_agent(agent) and isinstance(word, Token) and (said := _governs(word)) and not _numbers(word, agent):
             items[at - 1 : at + 1] = [_GONE, said]
     for at in range(len(items) - 1):
         agent, word = items[at], items[at + 1]
-        if _is_agent(agent) and isinstance(word, Token) and (said := _governs(word)) and _ends(items[at + 2 :]):
+        if not _is_agent(agent) or not isinstance(word, Token) or _numbers(word, agent):
+            continue
+        if (said := _governs(word)) and _ends(items[at + 2 :]):
             items[at : at + 2] = [said, _GONE]
     return [item for item in items if item is not _GONE]
 
@@ -118,11 +128,18 @@ def _is_agent(item: _Item) -> bool:
 
 def _governs(word: Token) -> str:
     """What a word says of the agent beside it; empty when it says nothing."""
-    if word.text in (DOUBT, "plusminus", "dash"):
+    if word.text in (DOUBT, "plusminus", "dash", "zero"):
         return DOUBT
+    if word.text == "zerodose":
+        return NOT_GIVEN
     if word.text == "plusend" or word.sense in _AFFIRMS:
         return GIVEN
     return NOT_GIVEN if word.sense in _DENIES else ""
+
+
+def _numbers(word: Token, agent: _Item) -> bool:
+    """True for the 0 of t1ce_0, which counts files."""
+    return word.text == "zero" and isinstance(agent, Token) and agent.whole
 
 
 def _ends(items: Sequence[_Item]) -> bool:
@@ -137,8 +154,10 @@ def _left_over(items: Sequence[_Item]) -> set[str]:
         if not isinstance(item, Token):
             continue
         rest = [other for other in items[at + 1 :] if not _joins(other)]
-        if item.sense in (Sense.AGENT, Sense.ENHANCED) or item.sense is Sense.AFTER:
-            said.add(GIVEN)
+        if item.sense in (Sense.AGENT, Sense.ENHANCED):
+            said.add(DOUBT if _is_hedged(items, at) else GIVEN)
+        elif item.sense is Sense.AFTER:
+            said.add(DOUBT if _is_of_a_visit(items, at) else GIVEN)
         elif item.sense in (Sense.NATIVE, Sense.BEFORE):
             said.add(NOT_GIVEN)
         elif _is_doubtful(item, items, at):
@@ -148,6 +167,95 @@ def _left_over(items: Sequence[_Item]) -> set[str]:
         elif item.sense in _CHOOSES and ((rest and isinstance(rest[0], str)) or _ends_t1(items[:at], item, rest)):
             said.add(GIVEN if item.sense in _AFFIRMS else NOT_GIVEN)
     return said
+
+
+def _affirmed_plainly(items: Sequence[_Item]) -> set[str]:
+    """What bound agents say; one that is affirmed between words that deny is open: never with contrast, KM gegeben nein."""
+    said: set[str] = set()
+    for at, item in enumerate(items):
+        if isinstance(item, str):
+            around = (*items[max(at - 1, 0) : at], *items[at + 1 : at + 2])
+            denied = item == GIVEN and any(isinstance(other, Token) and _denies(other) for other in around)
+            said.add(DOUBT if denied else item)
+    return said
+
+
+def _denies(word: Token) -> bool:
+    """True for a word that denies, longer than the o and s that mean many things."""
+    return (word.sense in _DENIES and (len(word.text) > 1 or not word.text.isascii())) or word.text == "zerodose"
+
+
+def _is_hedged(items: Sequence[_Item], at: int) -> bool:
+    """True where the words around an agent leave open whether it was given.
+
+    Those are words that nobody knows beside it, one that denies before it, and what makes of "contrast" the look of a
+    picture: low contrast, enhanced edges. ``t1ce`` is one word, and firm.
+    """
+    agent = items[at]
+    if not isinstance(agent, Token) or agent.whole:
+        return False
+    before, behind = list(items[:at]), list(items[at + 1 : at + 2])
+    since_t1 = before[max((i for i, item in enumerate(before) if _is_t1(item)), default=-1) + 1 :]
+    within = since_t1 if len(since_t1) < len(before) else []
+    if any(isinstance(item, Token) and _denies(item) for item in since_t1):
+        return True
+    beside = [item for item in (*since_t1[-1:], *behind) if isinstance(item, Token)]
+    return any(map(_is_foreign, [item for item in (*within[-1:], *behind) if isinstance(item, Token)])) or any(
+        _is_of_a_picture(agent, other) for other in beside
+    )
+
+
+def _is_foreign(word: Token) -> bool:
+    """True for a word that nobody knows; a single Latin letter may be anything, and decides nothing."""
+    return word.sense is Sense.UNKNOWN and word.text not in SIGN_WORDS and (len(word.text) > 1 or _not_latin(word.text))
+
+
+def _not_latin(text: str) -> bool:
+    return any(sign.isalpha() and not sign.isascii() for sign in text)
+
+
+_STEPS = {"denoised", "denoise", "denoising", "smooth", "smoothed", "smoothing", "filtered", "filt", "scaled", "hist"}
+_STEPS |= {"norm", "normalized", "normalised", "normalize", "normalization", "normalisation", "histmatch", "matched"}
+_STEPS |= {"corr", "corrected", "correction"}
+_GENERIC = re.compile(r".*[ck]ontra|^(?:ce|enh)|.*nhanc|realce|rehausse|verst")
+
+
+def _is_of_a_picture(agent: Token, beside: Token) -> bool:
+    """True for low contrast, MT contrast, contrast normalised, and for an image that is enhanced."""
+    if agent.sense is not Sense.ENHANCED and not _GENERIC.match(agent.text):
+        return False
+    if beside.sense is Sense.PICTURE or beside.text in ("mt", "mtc", "image", "img", "images", *_STEPS):
+        return True
+    return agent.sense is Sense.ENHANCED and beside.sense is Sense.VERSION
+
+
+_AS_SCANNED = {"processed", "captk", "nii", "nd", "dis2d", "dis3d", "adni"}
+
+
+def _is_of_a_visit(items: Sequence[_Item], at: int) -> bool:
+    """True where "post" may be after something else than contrast: post cycle 3, post bet, visit post."""
+    after = items[at]
+    if not isinstance(after, Token) or after.whole:
+        return False
+    if after.late:
+        return True
+    before, behind = items[:at], [item for item in items[at + 1 :] if isinstance(item, Token)]
+    if any(map(_is_t1, before)) and isinstance(before[-1], Token) and _is_foreign(before[-1]):
+        return True
+    if not behind:
+        return False
+    first, following = behind[0], behind[1:2]
+    if first.sense is Sense.NUMBER:
+        plain = first.text.isdigit() or re.fullmatch(r"\d+mm", first.text) is not None
+        return not plain or any(map(_is_foreign, following))
+    step = first.sense in (Sense.VERSION, Sense.PICTURE) and first.text not in _AS_SCANNED
+    return step or (first.sense is Sense.UNKNOWN and first.text not in SIGN_WORDS)
+
+
+def _in_unknown_script(items: Sequence[_Item]) -> bool:
+    """True where words of another script that nobody knows follow the T1: they may say what was given."""
+    first = next((at for at, item in enumerate(items) if _is_t1(item)), len(items))
+    return any(isinstance(item, Token) and _is_foreign(item) and _not_latin(item.text) for item in items[first + 1 :])
 
 
 def _is_doubtful(item: Token, items: Sequence[_Item], at: int) -> bool:
@@ -164,7 +272,7 @@ def _joins(item: _Item) -> bool:
 
 def _ends_t1(before: Sequence[_Item], item: Token, rest: Sequence[_Item]) -> bool:
     """True for a strong "ohne" behind a T1 with nothing unknown behind it: T1_ohne, T1 without ax."""
-    plain = {Sense.NUMBER, Sense.PLANE, Sense.TECHNIQUE, Sense.BODY, Sense.VERSION}
+    plain = {Sense.NUMBER, Sense.PLANE, Sense.TECHNIQUE, Sense.BODY, Sense.VERSION, Sense.PICTURE}
     strong = item.sense in (Sense.WITH, Sense.WITHOUT) and item.text != "plus"
     return (
         strong and any(map(_is_t1, before)) and all(isinstance(other, Token) and other.sense in plain for other in rest)
