@@ -28,6 +28,7 @@ ABOUT_CONTRAST = frozenset({*_AGENTS, *_DENIES, *_AFFIRMS, Sense.NATIVE, Sense.A
 """The senses of words that speak of contrast, and of those that join them."""
 _T1 = {Sense.T1, Sense.T1_SEQUENCE}
 _LETTERS = {"c", "k"}  # contrast, but only beside a sign: C+, w/o C
+_NO_LETTERS = {"n", "f"}  # no, false: contrast_N
 
 _Item = Token | str
 """A word that is still to be read, or what was said: ``GIVEN``, ``NOT_GIVEN`` or ``DOUBT``."""
@@ -73,11 +74,16 @@ def _without_visits(tokens: Sequence[Token]) -> list[Token]:
             del left[:2]
         elif len(left) > 1 and left[0].sense is Sense.EVENT and left[1].sense is Sense.AFTER:
             left[:2] = [replace(left[1], late=True)]
-        elif [token.sense for token in left[:3]] == [Sense.AFTER, Sense.NUMBER, Sense.EVENT]:
+        elif len(left) > 2 and left[0].sense is Sense.AFTER and left[2].sense is Sense.EVENT and _is_aside(left[1]):
             left[:3] = [replace(left[0], late=True)]
         else:
             kept.append(left.pop(0))
     return [token for token in kept if token.sense is not Sense.EVENT and token.text != "colon"]
+
+
+def _is_aside(word: Token) -> bool:
+    """True for what may stand between "post" and its event: 3 months, tumour resection, brain irradiation."""
+    return word.sense in (Sense.NUMBER, Sense.BODY, Sense.EVENT) or word.text in ("tumor", "tumour", "lesion", "glioma")
 
 
 def _of_something_else(first: Token, second: Token) -> bool:
@@ -198,6 +204,8 @@ def _is_hedged(items: Sequence[_Item], at: int) -> bool:
     since_t1 = before[max((i for i, item in enumerate(before) if _is_t1(item)), default=-1) + 1 :]
     within = since_t1 if len(since_t1) < len(before) else []
     if any(isinstance(item, Token) and _denies(item) for item in since_t1):
+        return True
+    if any(isinstance(item, Token) and (_denies(item) or item.text in _NO_LETTERS) for item in behind):
         return True
     beside = [item for item in (*since_t1[-1:], *behind) if isinstance(item, Token)]
     return any(map(_is_foreign, [item for item in (*within[-1:], *behind) if isinstance(item, Token)])) or any(

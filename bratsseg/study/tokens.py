@@ -20,7 +20,9 @@ _SIGNS = (
     (re.compile(r"(?:^|(?<=_))sub-(?=[^\W_])", re.IGNORECASE), ""),  # no subtraction
     (re.compile(rf"{_APART}0+(?:[.,]0+)?{_UNITS}(?![^\W_])", re.IGNORECASE), "_zerodose_"),
     (re.compile(rf"{_APART}0(?:[.,]0+)?(?![^\W_]|[.,]\d)"), "_zero_"),
-    (re.compile(r"[!¬∅⌀]"), "_minus_"),
+    (re.compile(rf"(?<![a-z])({_AGENTS}|dose)0(?![^\W_])", re.IGNORECASE), r"_\1_zero_"),
+    (re.compile(rf"{_APART}0(?={_AGENTS}(?![a-z]))", re.IGNORECASE), "_zero_"),
+    (re.compile(rf"[!¬∅⌀]|\(\s*-\s*\)\s*(?={_AGENTS}(?![a-z]))", re.IGNORECASE), "_minus_"),
     (re.compile(r":"), "_colon_"),
     (re.compile(r"(?<=t2)(w?)[\W_]*\*", re.IGNORECASE), r"\1_star_"),
     (re.compile(r"\s*\(\s*([+-])\s*\)"), r"\1 "),
