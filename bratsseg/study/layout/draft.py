@@ -71,7 +71,7 @@ def _assigned(scans: Sequence[FileName]) -> tuple[dict[Modality, VolumeSource], 
             problems.append(_problem(file.conflict))
         elif len(file.claims) > 1:
             labels = " or ".join(modality.label for modality in Modality if modality in file.claims)
-            open_by = f" ({', '.join(map(repr, dict.fromkeys(file.hedged)))} leave it open)" if file.hedged else ""
+            open_by = f" (open by {', '.join(map(repr, dict.fromkeys(file.hedged)))})" if file.hedged else ""
             problems.append(_problem(f"{file.path.name} may be {labels}{open_by}; rename it, or use --layout"))
     return sources, problems
 
@@ -79,6 +79,7 @@ def _assigned(scans: Sequence[FileName]) -> tuple[dict[Modality, VolumeSource], 
 def _left_out(files: Sequence[FileName]) -> list[Problem]:
     """What a user may miss: other versions, masks that say not of what, words that may have spoken of contrast."""
     notes = _unread_words(files)
+    notes += [Problem(ModalityAmbiguous, file.remark, fatal=False) for file in files if file.remark]
     if variants := [file.path for file in files if file.role is FileRole.VARIANT]:
         text = f"{_listed(variants)} ignored: a plainer name is there"
         notes.append(Problem(ModalityAmbiguous, text, fatal=False))

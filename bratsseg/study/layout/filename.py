@@ -39,6 +39,8 @@ class FileName:
     """The words of the name that leave open whether a T1 is with contrast."""
     behind: tuple[str, ...] = ()
     """The unknown words behind a T1 of whose contrast the name says nothing."""
+    remark: str = ""
+    """What a user should know of its sidecar; empty where there is nothing."""
 
     @property
     def stem_first(self) -> bool:
