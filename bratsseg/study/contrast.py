@@ -121,7 +121,7 @@ def _bound(tokens: Sequence[Token]) -> list[_Item]:
         if not _is_agent(agent) or not isinstance(word, Token) or _numbers(word, agent):
             continue
         if (said := _governs(word)) and _ends(items[at + 2 :]):
-            items[at : at + 2] = [said, _GONE]
+            items[at : at + 2] = [DOUBT if word.text == "na" else said, _GONE]  # n/a, or Dutch for after
     return [item for item in items if item is not _GONE]
 
 
@@ -200,7 +200,8 @@ def _is_hedged(items: Sequence[_Item], at: int) -> bool:
     agent = items[at]
     if not isinstance(agent, Token) or agent.whole:
         return False
-    before, behind = list(items[:at]), list(items[at + 1 : at + 2])
+    letters = 1 + (at + 1 < len(items) and _is_letter(items[at + 1]))  # gado à faire
+    before, behind = list(items[:at]), list(items[at + 1 : at + 1 + letters])
     since_t1 = before[max((i for i, item in enumerate(before) if _is_t1(item)), default=-1) + 1 :]
     within = since_t1 if len(since_t1) < len(before) else []
     if any(isinstance(item, Token) and _denies(item) for item in since_t1):
@@ -211,6 +212,10 @@ def _is_hedged(items: Sequence[_Item], at: int) -> bool:
     return any(map(_is_foreign, [item for item in (*within[-1:], *behind) if isinstance(item, Token)])) or any(
         _is_of_a_picture(agent, other) for other in beside
     )
+
+
+def _is_letter(item: _Item) -> bool:
+    return isinstance(item, Token) and item.sense is Sense.UNKNOWN and len(item.text) == 1
 
 
 def _is_foreign(word: Token) -> bool:
@@ -224,7 +229,7 @@ def _not_latin(text: str) -> bool:
 
 _STEPS = {"denoised", "denoise", "denoising", "smooth", "smoothed", "smoothing", "filtered", "filt", "scaled", "hist"}
 _STEPS |= {"norm", "normalized", "normalised", "normalize", "normalization", "normalisation", "histmatch", "matched"}
-_STEPS |= {"corr", "corrected", "correction"}
+_STEPS |= {"corr", "corrected", "correction", "reduced", "single", "dual", "multi"}
 _GENERIC = re.compile(r".*[ck]ontra|^(?:ce|enh)|.*nhanc|realce|rehausse|verst")
 
 
@@ -237,7 +242,8 @@ def _is_of_a_picture(agent: Token, beside: Token) -> bool:
     return agent.sense is Sense.ENHANCED and beside.sense is Sense.VERSION
 
 
-_AS_SCANNED = {"processed", "captk", "nii", "nd", "dis2d", "dis3d", "adni"}
+_VISIT_NUMBER = re.compile(r"(?:v|tp|time|exam|visit|scan|ses|wk|week|mo|month|m|d|day|y)\d+")
+_AS_SCANNED = {"processed", "nii", "nd", "dis2d", "dis3d", "adni"}
 
 
 def _is_of_a_visit(items: Sequence[_Item], at: int) -> bool:
@@ -248,8 +254,9 @@ def _is_of_a_visit(items: Sequence[_Item], at: int) -> bool:
     if after.late:
         return True
     before, behind = items[:at], [item for item in items[at + 1 :] if isinstance(item, Token)]
-    if any(map(_is_t1, before)) and isinstance(before[-1], Token) and _is_foreign(before[-1]):
-        return True
+    if any(map(_is_t1, before)) and isinstance(before[-1], Token):
+        if _is_foreign(before[-1]) or _VISIT_NUMBER.fullmatch(before[-1].text):
+            return True
     if not behind:
         return False
     first, following = behind[0], behind[1:2]

@@ -10,9 +10,7 @@ from bratsseg.study.words import CJK, Sense, fold, lexicon, table
 
 _CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z])(?=T[12])")
 _OTHERS = r"\u0370-\u03ff\u0400-\u06ff\u1100-\u11ff"  # Greek, Cyrillic, Hebrew, Arabic, the parts of Korean
-_SCRIPTS = re.compile(
-    rf"(?<=[぀-鿿{_OTHERS}])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?=[぀-鿿{_OTHERS}])"
-)
+_SCRIPTS = re.compile(rf"(?<=[぀-鿿{_OTHERS}])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?=[぀-鿿{_OTHERS}])")
 SIGN_WORDS = frozenset({"plusend", "plusminus", "dash", "colon", "zero", "zerodose", "?"})
 """What signs are turned into, but plus and minus, which are words."""
 SUFFIXES = {"c": Sense.AGENT, "k": Sense.AGENT, "n": Sense.NATIVE}

@@ -111,12 +111,13 @@ def _descriptions(facts: Mapping[str, object]) -> dict[str, NameReading]:
 
 
 def _number(value: object) -> float | None:
-    """A number that is written as one or as text; None for anything else."""
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-    except (ValueError, OverflowError):
+    """A number that is written as one, as text or with its unit; None for anything else."""
+    if isinstance(value, list) and len(value) == 1:
+        return _number(value[0])
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    match = re.fullmatch(r"(\d{1,9}(?:[.,]\d*)?)\s*[a-z/]*", str(value).strip().lower(), re.ASCII)
+    return float(match[1].replace(",", ".")) if match else None
 
 
 def _by_times(facts: Mapping[str, object]) -> tuple[frozenset[Modality], str]:

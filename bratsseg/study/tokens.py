@@ -22,7 +22,9 @@ _SIGNS = (
     (re.compile(rf"{_APART}0(?:[.,]0+)?(?![^\W_]|[.,]\d)"), "_zero_"),
     (re.compile(rf"(?<![a-z])({_AGENTS}|dose)0(?![^\W_])", re.IGNORECASE), r"_\1_zero_"),
     (re.compile(rf"{_APART}0(?={_AGENTS}(?![a-z]))", re.IGNORECASE), "_zero_"),
-    (re.compile(rf"[!¬∅⌀]|\(\s*-\s*\)\s*(?={_AGENTS}(?![a-z]))", re.IGNORECASE), "_minus_"),
+    (re.compile(rf"\?|[~⊖×]\s?(?={_AGENTS}(?![a-z]))", re.IGNORECASE), "_dash_"),
+    (re.compile(rf"({_AGENTS})_-_", re.IGNORECASE), r"\1_dash_"),
+    (re.compile(rf"[!¬∅⌀]|-/(?={_AGENTS}(?![a-z]))|\(\s*-\s*\)\s*(?={_AGENTS}(?![a-z]))", re.IGNORECASE), "_minus_"),
     (re.compile(r":"), "_colon_"),
     (re.compile(r"(?<=t2)(w?)[\W_]*\*", re.IGNORECASE), r"\1_star_"),
     (re.compile(r"\s*\(\s*([+-])\s*\)"), r"\1 "),
@@ -143,7 +145,11 @@ def _with_wholes(tokens: list[Token], text: str) -> list[Token]:
         if token.sense in (Sense.AGENT, Sense.AFTER)
         and (
             (at and tokens[at - 1].sense in t1 and f"{tokens[at - 1].text}{token.text}" in text)
-            or (at + 1 < len(tokens) and tokens[at + 1].sense in t1 and _starts_t1(token.text, tokens[at + 1].text, text))
+            or (
+                at + 1 < len(tokens)
+                and tokens[at + 1].sense in t1
+                and _starts_t1(token.text, tokens[at + 1].text, text)
+            )
         )
         else token
         for at, token in enumerate(tokens)

@@ -89,4 +89,6 @@ def _read_beside(path: Path) -> tuple[Witness, str]:
 def _odd_agent(facts: dict[str, object], name: str) -> str:
     """A word on an agent that is no text: what it says of contrast, nobody knows."""
     value = facts.get("ContrastBolusAgent")
-    return f"{name}: ContrastBolusAgent must be text, was {value!r}; it was passed over" if isinstance(value, dict) else ""
+    return (
+        f"{name}: ContrastBolusAgent must be text, was {value!r}; it was passed over" if isinstance(value, dict) else ""
+    )
