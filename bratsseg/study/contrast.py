@@ -176,7 +176,7 @@ def _left_over(items: Sequence[_Item]) -> set[str]:
 
 
 def _affirmed_plainly(items: Sequence[_Item]) -> set[str]:
-    """What bound agents say; one that is affirmed between words that deny is open: never with contrast, KM gegeben nein."""
+    """What bound agents say; affirmed beside a word that denies, it is open: never with contrast."""
     said: set[str] = set()
     for at, item in enumerate(items):
         if isinstance(item, str):
@@ -243,7 +243,7 @@ def _is_of_a_picture(agent: Token, beside: Token) -> bool:
 
 
 _VISIT_NUMBER = re.compile(r"(?:v|tp|time|exam|visit|scan|ses|wk|week|mo|month|m|d|day|y)\d+")
-_AS_SCANNED = {"processed", "nii", "nd", "dis2d", "dis3d", "adni"}
+_AS_SCANNED = {"norm off", "norm on", "processed", "nii", "nd", "dis2d", "dis3d", "adni"}
 
 
 def _is_of_a_visit(items: Sequence[_Item], at: int) -> bool:
@@ -254,9 +254,9 @@ def _is_of_a_visit(items: Sequence[_Item], at: int) -> bool:
     if after.late:
         return True
     before, behind = items[:at], [item for item in items[at + 1 :] if isinstance(item, Token)]
-    if any(map(_is_t1, before)) and isinstance(before[-1], Token):
-        if _is_foreign(before[-1]) or _VISIT_NUMBER.fullmatch(before[-1].text):
-            return True
+    last = before[-1] if any(map(_is_t1, before)) else None
+    if isinstance(last, Token) and (_is_foreign(last) or _VISIT_NUMBER.fullmatch(last.text)):
+        return True
     if not behind:
         return False
     first, following = behind[0], behind[1:2]

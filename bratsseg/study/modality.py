@@ -52,7 +52,7 @@ class NameReading:
     hedged: tuple[str, ...] = ()
     """The words that leave the contrast of a T1 open."""
     behind: tuple[str, ...] = ()
-    """The unknown words behind its T1, where it says nothing of contrast: they may say it in a language of their own."""
+    """The unknown words behind its T1, where it says nothing of contrast: they may say it nevertheless."""
 
     @property
     def is_t1(self) -> bool:

@@ -75,7 +75,7 @@ def _same_weighting(name: NameReading) -> frozenset[Modality]:
 
 
 def _agents(facts: Mapping[str, object]) -> dict[str, frozenset[str]]:
-    """What the entries on contrast agent say, by entry as a user finds it; an agent of which none was drawn says nothing."""
+    """What the entries on contrast agent say, by entry as a user finds it; with a dose of 0 they say nothing."""
     doses = [dose for entry in _DOSES if (dose := _number(facts.get(entry))) is not None]
     if doses and not any(doses):
         return {}
@@ -88,7 +88,7 @@ def _agents(facts: Mapping[str, object]) -> dict[str, frozenset[str]]:
 
 
 def _agent(value: object) -> frozenset[str]:
-    """What one entry says; it may be a list. One that is of another kind, or both denies and names an agent, nothing."""
+    """What one entry says, or a list of them; nothing where it is no text, or both denies and names an agent."""
     if isinstance(value, list):
         said = frozenset[str]().union(*map(_agent, value))
         return said if len(said) < 2 else frozenset()
