@@ -63,7 +63,7 @@ def read_names(files: Sequence[Path], hint: str | None = None) -> list[FileName]
     stems = [stem_of(file) for file in files]
     cut = _patient_words(stems)
     rests = [stem[cut:] for stem in stems]
-    shared = _shared_words(rests)
+    shared = _shared_words(rests) | _names_in_another_script(rests)
     initials = _initials(files, rests)
     named = []
     for path, stem, rest in zip(files, stems, rests, strict=True):
@@ -125,6 +125,13 @@ def _shared_words(stems: Sequence[str]) -> frozenset[str]:
     claims = {frozenset(candidates(stem, shared)) for stem in scans} if shared and not governed else set()
     mixed = any(claim & _T1 for claim in claims) and any(claim - _T1 for claim in claims)
     return shared if mixed and frozenset() not in claims else _NOTHING
+
+
+def _names_in_another_script(stems: Sequence[str]) -> frozenset[str]:
+    """Words that nobody knows of another script on a scan that is no T1: the patient's, of whom T1 says nothing."""
+    others = [stem for stem in stems if role_of(stem) is None and (claims := candidates(stem)) and not claims & _T1]
+    found = {word for stem in others for word in words(stem) if not word.isascii() and word not in lexicon()}
+    return frozenset(word for word in found if senses_of(word) <= {Sense.UNKNOWN})
 
 
 def _initials(files: Sequence[Path], stems: Sequence[str]) -> Mapping[Path, frozenset[str]]:

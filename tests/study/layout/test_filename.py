@@ -127,3 +127,13 @@ def test_unknown_words_on_the_only_t1_are_noted(tmp_path: Path, stem: str, word:
 def test_a_name_that_all_scans_share_is_not_noted(tmp_path: Path) -> None:
     (case,) = find_cases(study(tmp_path, "T1_Miller", "FLAIR_Miller").parent)
     assert not case.problems
+
+
+@pytest.mark.parametrize("name", ["Иванов", "张伟", "Παπαδόπουλος"])
+def test_a_patients_name_in_any_script_says_nothing(tmp_path: Path, name: str) -> None:
+    stems = study(tmp_path, f"T1_{name}", f"T1_KM_{name}", f"FLAIR_{name}")
+    assert found(stems.parent) == {"t1n": f"T1_{name}", "t1c": f"T1_KM_{name}", "flair": f"FLAIR_{name}"}
+
+
+def test_words_of_an_unknown_script_behind_the_only_t1_refuse_it(tmp_path: Path) -> None:
+    assert "may be T1 or T1ce" in refusal(study(tmp_path, "T1 ด้วยสารทึบรังสี", "FLAIR"))
