@@ -84,7 +84,7 @@ def _of_something_else(first: Token, second: Token) -> bool:
     """True for a visit (post op; in languages that say it so, 术后) and for a choice of technique (no fatsat)."""
     visit = first.sense in _TIMES and second.sense is Sense.EVENT
     behind = first.sense is Sense.EVENT and second.sense in _TIMES and second.behind
-    return visit or behind or (first.sense in _CHOOSES and second.sense in (Sense.FEATURE, Sense.EVENT))
+    return visit or behind or (first.sense in _CHOOSES and second.sense is Sense.FEATURE)
 
 
 def _united(tokens: Sequence[Token]) -> list[Token]:

@@ -91,7 +91,7 @@ def is_of_a_visit(items: Sequence[Item], at: int) -> bool:
         return True
     before, behind = items[:at], [item for item in items[at + 1 :] if isinstance(item, Token)]
     last = before[-1] if any(map(is_t1, before)) else None
-    if isinstance(last, Token) and (_is_foreign(last) or _VISIT_NUMBER.fullmatch(last.text)):
+    if isinstance(last, Token) and (_is_foreign(last) or denies(last) or _VISIT_NUMBER.fullmatch(last.text)):
         return True
     if not behind:
         return False

@@ -61,6 +61,8 @@ class NameReading:
 
 
 _UNKNOWN = {Sense.UNKNOWN, Sense.NUMBER}
+_SPELT = {"zero": "0", "dash": "-"}
+"""How signs that became words are shown."""
 _HEDGING = (ABOUT_CONTRAST - {Sense.FILLER, Sense.AND}) | {Sense.UNKNOWN, Sense.EVENT, Sense.PICTURE, Sense.VERSION}
 _WEAK = {Sense.WEAK_AGENT, Sense.WEAK_WITH, Sense.WEAK_WITHOUT, Sense.WEAK_BEFORE, Sense.WEAK_AFTER}
 
@@ -85,7 +87,8 @@ def _read(name: str, silent: frozenset[str]) -> NameReading:
 def _hedged(tokens: Sequence[Token], contrast: frozenset[str]) -> tuple[str, ...]:
     if len(contrast) < 2:
         return ()
-    return tuple(token.text for token in tokens if token.sense in _HEDGING and token.text not in SIGN_WORDS)
+    spelt = [_SPELT.get(token.text, token.text) for token in tokens if token.sense in _HEDGING]
+    return tuple(text for text in spelt if text not in SIGN_WORDS)
 
 
 def _behind(tokens: Sequence[Token], contrast: frozenset[str]) -> tuple[str, ...]:

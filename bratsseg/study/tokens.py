@@ -14,7 +14,10 @@ _ENTITY = re.compile(r"(?:^|(?<=_))space-[^_]*", re.IGNORECASE)  # BIDS: what it
 # Signs, as words of their own.
 _APART = r"(?:(?<![\w.,-])|(?<=_)|(?<=\w)-)"
 _UNITS = r"\s?(?:ml|cc|mg|mmol|mmols|g|l|dose|doses|%)"
-_AGENTS = r"(?:c|ce|cm|gd|gad\w*|k|km|mdc|sk|iv|inj|contrast\w*|kontrast\w*)"
+_AGENTS = (
+    r"(?:c|ce|cm|gd|gad\w*|k|km|mdc|sk|iv|inj|contrast\w*|kontrast\w*|dotarem|prohance|magnevist|omniscan|multihance"
+    r"|clariscan|eovist|primovist|elucirem|vueway)"
+)
 _SIGNS = (
     (re.compile(r"(?:^|(?<=_))(?:sub|ses)-[^\W_]+(?=_)", re.IGNORECASE), ""),  # BIDS: a subject, a visit
     (re.compile(r"(?:^|(?<=_))sub-(?=[^\W_])", re.IGNORECASE), ""),  # no subtraction
