@@ -95,7 +95,8 @@ def _lone_initials(rest: str, silent: frozenset[str], stem: str, stems: Sequence
         return ()
     ahead = list(takewhile(lambda word: not any(map(weighs, split_glued(word))), words(rest)))
     short = tuple(word for word in ahead if word in _short_agents(ahead) - silent)
-    plain = all(senses_of(word) <= {Sense.UNKNOWN} or word.isdigit() or word in short for word in ahead)
+    owned = {"pat", *short}  # here a patient's, not of parallel acquisition
+    plain = all(senses_of(word) <= {Sense.UNKNOWN} or word.isdigit() or word in owned for word in ahead)
     if not short or not plain or read_name(rest, silent | set(short)).contrast:
         return ()
     alone = all(other == stem or not candidates(other) & _T1 for other in stems)

@@ -98,7 +98,7 @@ def test_files_of_one_name_are_told_with_their_folders(tmp_path: Path) -> None:
     assert "T1 nativ/scan.nii.gz" in text
 
 
-@pytest.mark.parametrize("stem", ["KM_t1", "GD-T1", "SK T1 sag", "CE-T1WI"])
+@pytest.mark.parametrize("stem", ["KM_t1", "GD-T1", "SK T1 sag", "CE-T1WI", "KM(1)_T1"])
 def test_what_may_be_initials_on_the_only_t1_is_refused(tmp_path: Path, stem: str) -> None:
     text = refusal(study(tmp_path, stem, "FLAIR"))
     assert f"{stem}.nii.gz may be T1 or T1ce" in text
