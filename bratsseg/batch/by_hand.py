@@ -8,9 +8,10 @@ from itertools import takewhile
 from pathlib import Path
 
 from bratsseg.batch.names import unfit_as_folder
-from bratsseg.errors import UsageError
-from bratsseg.study.case import Case, VolumeSource
-from bratsseg.study.modality import Modality
+from bratsseg.errors import ModalityAmbiguous, UsageError
+from bratsseg.study.case import Case, Problem, VolumeSource
+from bratsseg.study.layout.roles import stem_of
+from bratsseg.study.modality import Modality, read_name
 
 _SEPARATORS = "-_. "
 
@@ -32,7 +33,18 @@ def case_by_hand(
     if (unfit := unfit_as_folder(name)) is not None:
         raise UsageError(f"study {name!r}: {unfit.partition(';')[0]}; name it with --case-id")
     root = Path(os.path.commonpath([file.resolve().parent for file in files]))
-    return Case(name, sources, mask=mask, layout="by hand"), root
+    problems = tuple(problem for modality in sources if (problem := _named_otherwise(modality, scans[modality])))
+    return Case(name, sources, mask=mask, layout="by hand", problems=problems), root
+
+
+def _named_otherwise(modality: Modality, path: Path) -> Problem | None:
+    """A warning where a file's name speaks of another modality than it is given as; what the user says is done."""
+    said = read_name(stem_of(path))
+    if (not said.claims and not said.other) or modality in said.claims:
+        return None
+    labels = " or ".join(one.label for one in Modality if one in said.claims) or "none of the four"
+    text = f"{path.name} taken as {modality.label} as asked, but its name says {labels}"
+    return Problem(ModalityAmbiguous, text, fatal=False)
 
 
 def common_name(files: list[Path]) -> str:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from bratsseg.study.words import CJK, Sense, fold, lexicon, table
+from bratsseg.study.words import CJK, Sense, Word, fold, lexicon, table
 
 _CAMEL = re.compile(r"(?<=[a-z]{2})(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z])(?=T[12])")
-_SCRIPTS = re.compile(r"(?<=[぀-鿿])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?=[぀-鿿])")
-SIGN_WORDS = frozenset({"plusend", "plusminus", "dash", "colon", "?"})
+_OTHERS = r"\u0370-\u03ff\u0400-\u06ff\u1100-\u11ff"  # Greek, Cyrillic, Hebrew, Arabic, the parts of Korean
+_SCRIPTS = re.compile(rf"(?<=[぀-鿿{_OTHERS}])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?=[぀-鿿{_OTHERS}])")
+SIGN_WORDS = frozenset({"plusend", "plusminus", "dash", "colon", "zero", "zerodose", "?"})
 """What signs are turned into, but plus and minus, which are words."""
 SUFFIXES = {"c": Sense.AGENT, "k": Sense.AGENT, "n": Sense.NATIVE}
 """Letters behind a T1: t1c, t1k, t1n."""
@@ -18,6 +19,10 @@ _WEIGHTED = frozenset({Sense.T1, Sense.T1_SEQUENCE, Sense.T2, Sense.FLAIR})
 _BEFORE_SUFFIX = frozenset({Sense.T1, Sense.T1_SEQUENCE})
 _GOVERNING = frozenset({Sense.AFTER, Sense.BEFORE, Sense.WITHOUT})
 _SPEAKING = frozenset({Sense.AGENT, Sense.ENHANCED, Sense.NATIVE})
+_TIMES = frozenset({Sense.AFTER, Sense.BEFORE, Sense.WEAK_AFTER, Sense.WEAK_BEFORE})
+_SHORT = 3
+_GLUING = frozenset({"any", "en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr", "zh", "ja"})
+"""Languages whose short words are found in glued ones as well."""
 _STEM_LETTERS = 6  # a word this long is recognised within a longer one that is not known
 _INFLECTION = 2  # letters that may follow it; more may turn its sense: kontrastfrei
 _NEW_SIGN = 5
@@ -92,7 +97,18 @@ def _fits(before: tuple[str, ...], piece: str, rest: str) -> bool:
             sense = lexicon()[before[-1]].sense
             return sense in _BEFORE_SUFFIX or (piece == "c" and sense in _GOVERNING)
         return not before and piece == "c" and rest.startswith("t1")
-    return known is not None and known.sense is not Sense.FILLER
+    return (
+        known is not None
+        and known.sense is not Sense.FILLER
+        and not (len(piece) <= _SHORT and _stays_apart(before, known))
+    )
+
+
+def _stays_apart(before: tuple[str, ...], known: Word) -> bool:
+    """True for short words that would be found in anybody's id: gm in PDGM. Events stand behind a time: postop."""
+    if known.sense is Sense.EVENT:
+        return not before or before[-1] not in lexicon() or lexicon()[before[-1]].sense not in _TIMES
+    return known.sense is Sense.PICTURE or (known.text.isascii() and _GLUING.isdisjoint(known.language.split()))
 
 
 def _started(word: str) -> tuple[str, ...]:

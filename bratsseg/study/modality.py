@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from bratsseg.study.contrast import GIVEN, NOT_GIVEN, said_of_contrast, speaks_of_agent
-from bratsseg.study.glued import words
+from bratsseg.study.contrast import ABOUT_CONTRAST, GIVEN, NOT_GIVEN, said_of_contrast, speaks_of_agent
+from bratsseg.study.glued import SIGN_WORDS, words
 from bratsseg.study.tokens import Token, tokens_of
 from bratsseg.study.words import Sense
 
@@ -49,6 +49,10 @@ class NameReading:
     unknown: tuple[str, ...]
     other: bool = False
     """It names what is none of the four: a map, a projection, another weighting."""
+    hedged: tuple[str, ...] = ()
+    """The words that leave the contrast of a T1 open."""
+    behind: tuple[str, ...] = ()
+    """The unknown words behind its T1, where it says nothing of contrast: they may say it nevertheless."""
 
     @property
     def is_t1(self) -> bool:
@@ -57,6 +61,9 @@ class NameReading:
 
 
 _UNKNOWN = {Sense.UNKNOWN, Sense.NUMBER}
+_SPELT = {"zero": "0", "dash": "-"}
+"""How signs that became words are shown."""
+_HEDGING = (ABOUT_CONTRAST - {Sense.FILLER, Sense.AND}) | {Sense.UNKNOWN, Sense.EVENT, Sense.PICTURE, Sense.VERSION}
 _WEAK = {Sense.WEAK_AGENT, Sense.WEAK_WITH, Sense.WEAK_WITHOUT, Sense.WEAK_BEFORE, Sense.WEAK_AFTER}
 
 
@@ -73,7 +80,23 @@ def _read(name: str, silent: frozenset[str]) -> NameReading:
         token.text for token in tokens if token.sense in _UNKNOWN or (token.sense in _WEAK and not contrast)
     )
     other = any(token.sense is Sense.OTHER for token in tokens)
-    return NameReading(frozenset() if other else frozenset(_claims(tokens, contrast)), contrast, unknown, other)
+    claims = frozenset[Modality]() if other else frozenset(_claims(tokens, contrast))
+    return NameReading(claims, contrast, unknown, other, _hedged(tokens, contrast), _behind(tokens, contrast))
+
+
+def _hedged(tokens: Sequence[Token], contrast: frozenset[str]) -> tuple[str, ...]:
+    if len(contrast) < 2:
+        return ()
+    spelt = [_SPELT.get(token.text, token.text) for token in tokens if token.sense in _HEDGING]
+    return tuple(text for text in spelt if text not in SIGN_WORDS)
+
+
+def _behind(tokens: Sequence[Token], contrast: frozenset[str]) -> tuple[str, ...]:
+    if contrast:
+        return ()
+    first = next((at for at, token in enumerate(tokens) if token.sense in (Sense.T1, Sense.T1_SEQUENCE)), len(tokens))
+    found = [token for token in tokens[first + 1 :] if token.sense in {Sense.UNKNOWN, *_WEAK}]
+    return tuple(token.text for token in found if token.text not in SIGN_WORDS and token.text.isalpha())
 
 
 def candidates(name: str, silent: Collection[str] = ()) -> set[Modality]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bratsseg.study.glued import SIGN_WORDS, SUFFIXES, humps, split_glued, unknown_letters, weighs, words
 from bratsseg.study.words import Sense, fold, lexicon, longest_phrase
@@ -12,9 +12,22 @@ from bratsseg.study.words import Sense, fold, lexicon, longest_phrase
 _ENTITY = re.compile(r"(?:^|(?<=_))space-[^_]*", re.IGNORECASE)  # BIDS: what it was resampled to
 
 # Signs, as words of their own.
-_AGENTS = r"(?:c|ce|cm|gd|gad\w*|k|km|mdc|sk|iv|inj|contrast\w*|kontrast\w*)"
+_APART = r"(?:(?<![\w.,-])|(?<=_)|(?<=\w)-)"
+_UNITS = r"\s?(?:ml|cc|mg|mmol|mmols|g|l|dose|doses|%)"
+_AGENTS = (
+    r"(?:c|ce|cm|gd|gad\w*|k|km|mdc|sk|iv|inj|contrast\w*|kontrast\w*|dotarem|prohance|magnevist|omniscan|multihance"
+    r"|clariscan|eovist|primovist|elucirem|vueway)"
+)
 _SIGNS = (
-    (re.compile(r"(?:^|(?<=_))sub-(?=[^\W_])", re.IGNORECASE), ""),  # BIDS: the subject, no subtraction
+    (re.compile(r"(?:^|(?<=_))(?:sub|ses)-[^\W_]+(?=_)", re.IGNORECASE), ""),  # BIDS: a subject, a visit
+    (re.compile(r"(?:^|(?<=_))sub-(?=[^\W_])", re.IGNORECASE), ""),  # no subtraction
+    (re.compile(rf"{_APART}0+(?:[.,]0+)?{_UNITS}(?![^\W_])", re.IGNORECASE), "_zerodose_"),
+    (re.compile(rf"{_APART}0(?:[.,]0+)?(?![^\W_]|[.,]\d)"), "_zero_"),
+    (re.compile(rf"(?<![a-z])({_AGENTS}|dose)0(?![^\W_])", re.IGNORECASE), r"_\1_zero_"),
+    (re.compile(rf"{_APART}0(?={_AGENTS}(?![a-z]))", re.IGNORECASE), "_zero_"),
+    (re.compile(rf"\?|[~⊖×]\s?(?={_AGENTS}(?![a-z]))", re.IGNORECASE), "_dash_"),
+    (re.compile(rf"({_AGENTS})_-_", re.IGNORECASE), r"\1_dash_"),
+    (re.compile(rf"[!¬∅⌀]|-/(?={_AGENTS}(?![a-z]))|\(\s*-\s*\)\s*(?={_AGENTS}(?![a-z]))", re.IGNORECASE), "_minus_"),
     (re.compile(r":"), "_colon_"),
     (re.compile(r"(?<=t2)(w?)[\W_]*\*", re.IGNORECASE), r"\1_star_"),
     (re.compile(r"\s*\(\s*([+-])\s*\)"), r"\1 "),
@@ -26,9 +39,9 @@ _SIGNS = (
     (re.compile(r"(?<![a-z0-9])s/\s*(?=[a-z])", re.IGNORECASE), "_sin_"),
     (re.compile(r"(?<=[^\W_])\+(?=$|[\s_).\]-])|\+(?=[\s_]*$)"), "_plusend_"),
     (re.compile(r"\+"), "_plus_"),
-    (re.compile(rf"(?<![a-z])({_AGENTS})\s?-(?=$|[\s_)\]])", re.IGNORECASE), r"_\1_minus_"),
-    (re.compile(rf"(^|[\s_(\[])-(?={_AGENTS}(?![a-z]))", re.IGNORECASE), r"\1_minus_"),
-    (re.compile(r"([\s_])-[\s_](?=(?:c|ce|gd|km)(?![a-z]))", re.IGNORECASE), r"\1_dash_"),
+    (re.compile(rf"(?<![a-z])({_AGENTS})\s?-(?=$|[\s_)\]}},;])", re.IGNORECASE), r"_\1_minus_"),
+    (re.compile(rf"(^|[^A-Za-z0-9)\]}}-])-(?={_AGENTS}(?![a-z]))", re.IGNORECASE), r"\1_minus_"),
+    (re.compile(rf"([\s_])-[\s_](?={_AGENTS}(?![a-z]))|--+\s?(?={_AGENTS}(?![a-z]))", re.IGNORECASE), "_dash_"),
 )
 
 # Phrases over lower-case words joined by "_". What a scan was registered to is not what it is.
@@ -50,14 +63,18 @@ class Token:
     text: str
     sense: Sense
     behind: bool = False
+    whole: bool = False
+    """Written as one word with its T1: t1ce, t1gd, T1POST are modalities of their own."""
+    late: bool = False
+    """Stands behind an event: the "post" of "visit post"."""
 
 
 def tokens_of(name: str, silent: Collection[str] = ()) -> list[Token]:
     """Every word of ``name`` with its sense, phrases as one; ``silent`` words are left out (a patient's initials)."""
-    text = _ENTITY.sub("", fold(name))
+    text_read = _ENTITY.sub("", fold(name))
     for sign, word in _SIGNS:
-        text = sign.sub(word, text)
-    runs = [run for run in re.split(r"[\W_]+", text) if run]
+        text_read = sign.sub(word, text_read)
+    runs = [run for run in re.split(r"[\W_]+", text_read) if run]
     numbered = _patient_numbers(runs)
     joined = "_".join(
         word for run in runs for word in ([run.lower()] if run in numbered else words(run)) if word not in silent
@@ -76,12 +93,12 @@ def tokens_of(name: str, silent: Collection[str] = ()) -> list[Token]:
     tokens: list[Token] = []
     for text in _in_phrases(pieces):
         tokens.append(_token(text, tokens[-1] if tokens else None))
-    return _with_subject(tokens)
+    return _with_wholes(_with_subject(tokens), text_read.lower())
 
 
 def _behind_plus(word: str) -> tuple[str, ...]:
     """``+CVOL`` is ``c vol``."""
-    rest = split_glued(word[1:]) if word not in lexicon() and word.startswith("c") else ()
+    rest = split_glued(word[1:]) if word[1:] and word not in lexicon() and word.startswith("c") else ()
     return ("c", *rest) if rest and not unknown_letters(rest) else split_glued(word)
 
 
@@ -121,6 +138,30 @@ def _with_subject(tokens: list[Token]) -> list[Token]:
     """``sub_01_t1`` is a subject's, ``SUB_T1_post`` and ``T1_sub`` are subtractions."""
     subject = len(tokens) > 1 and tokens[0].text == "sub" and tokens[1].sense in (Sense.NUMBER, Sense.UNKNOWN)
     return [Token("sub", Sense.BODY), *tokens[1:]] if subject else tokens
+
+
+def _with_wholes(tokens: list[Token], text: str) -> list[Token]:
+    """Mark what is written as one word with its T1."""
+    t1 = (Sense.T1, Sense.T1_SEQUENCE)
+    return [
+        replace(token, whole=True)
+        if token.sense in (Sense.AGENT, Sense.AFTER)
+        and (
+            (at and tokens[at - 1].sense in t1 and f"{tokens[at - 1].text}{token.text}" in text)
+            or (
+                at + 1 < len(tokens)
+                and tokens[at + 1].sense in t1
+                and _starts_t1(token.text, tokens[at + 1].text, text)
+            )
+        )
+        else token
+        for at, token in enumerate(tokens)
+    ]
+
+
+def _starts_t1(text: str, t1: str, name: str) -> bool:
+    """True for ct1, of which the table makes ce and t1, and for gdt1."""
+    return f"{text}{t1}" in name or f"{text[:1]}{t1}" in name
 
 
 def _token(text: str, before: Token | None) -> Token:

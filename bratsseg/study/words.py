@@ -38,6 +38,7 @@ class Sense(StrEnum):
     OTHER = "other"
     ELSEWHERE = "elsewhere"
     FEATURE = "feature"
+    PICTURE = "picture"
     PLANE = "plane"
     TECHNIQUE = "technique"
     BODY = "body"
@@ -59,11 +60,12 @@ class Word:
 
     @property
     def behind(self) -> bool:
-        """True for Turkish, Chinese and Japanese: kontrast öncesi, 注射前."""
-        return not {"tr", "zh", "ja"}.isdisjoint(self.language.split())
+        """True for Turkish, Chinese, Japanese, Korean, Hungarian and Finnish: kontrast öncesi, 注射前."""
+        return not {"tr", "zh", "ja", "ko", "hu", "fi"}.isdisjoint(self.language.split())
 
 
-_SPECIAL = str.maketrans({"ß": "ss", "ı": "i", "ł": "l", "Ł": "L", "ø": "o", "æ": "ae", "œ": "oe", "−": "-", "–": "-"})
+_DASHES = dict.fromkeys("−–—‒―‐‑﹣⁻", "-")
+_SPECIAL = str.maketrans({"ß": "ss", "ı": "i", "ł": "l", "Ł": "L", "ø": "o", "æ": "ae", "œ": "oe", **_DASHES})
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 

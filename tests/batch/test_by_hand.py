@@ -28,3 +28,14 @@ def test_a_study_by_hand_is_called_what_its_files_share(tmp_path: Path, files: l
 def test_a_study_by_hand_wants_files(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="was a folder"):
         case_by_hand({Modality.FLAIR: tmp_path})
+
+
+def test_a_scan_given_as_what_its_name_denies_is_warned_of(tmp_path: Path) -> None:
+    scans = {Modality.FLAIR: tmp_path / "T1 mit Gadolinium.nii.gz", Modality.T2W: tmp_path / "T2.nii.gz"}
+    for path in scans.values():
+        path.touch()
+    case, _ = case_by_hand(scans)
+    assert {modality: source.path for modality, source in case.sources.items()} == scans
+    (problem,) = case.problems
+    assert not problem.fatal
+    assert problem.message == "T1 mit Gadolinium.nii.gz taken as FLAIR as asked, but its name says T1ce"

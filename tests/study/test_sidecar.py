@@ -55,10 +55,31 @@ def test_a_sidecar_is_a_witness(facts: dict[str, object], expected: set[Modality
         ("T1_FLAIR", {"EchoTime": 0.02, "InversionTime": 0.75}, False),
         ("T2", {"SeriesDescription": "ep2d_diff_ADC"}, True),
         ("scan", {"SeriesDescription": "ADC"}, False),
+        ("T1", {"ContrastBolusIngredient": "GADOLINIUM"}, True),
+        ("T1", {"ContrastBolusVolume": 7.5}, True),
+        ("T1", {"ContrastBolusVolume": "8 ml"}, True),
+        ("T1", {"SeriesDescription": "t1_mprage_sag", "ProtocolName": "t1_mprage_KM"}, True),
+        ("T1", {"ImageType": "DERIVED\\SECONDARY\\SUB"}, True),
+        ("T1", {"SeriesDescription": "T1 post stroke"}, False),
+        ("T1", {"SeriesDescription": "T1 post xyz"}, False),
+        ("T1_KM", {"SeriesDescription": "T1 KM Miller"}, False),
+        ("T1_KM", {"SeriesDescription": "t1 nativ", "ContrastBolusAgent": "Gadovist"}, True),
+        ("T1_KM", {"SeriesDescription": "t1 nativ", "ProtocolName": "t1 KM"}, True),
+        ("T1_KM", {"ContrastBolusAgent": "Saline"}, True),
+        ("T1", {"ContrastBolusAgent": "Gadovist", "ContrastBolusVolume": 0}, False),
+        ("T1", {"ContrastBolusAgent": "Gadovist Bayer"}, True),
+        ("T1", {"EchoTime": float("inf")}, False),
     ],
 )
 def test_name_and_sidecar_contradict_each_other(name: str, facts: dict[str, object], conflict: bool) -> None:
     assert witness_of(facts).contradicts(read_name(name)) is conflict
+
+
+@pytest.mark.parametrize(
+    "value", [["none"], "-", "NULL", "Not applicable", "withheld", "Saline", "NaCl", "0 ml", 0, False, "ohne KM"]
+)
+def test_an_entry_that_names_no_agent_fits_a_t1(value: object) -> None:
+    assert not witness_of({"ContrastBolusAgent": value}).contradicts(read_name("T1"))
 
 
 @pytest.mark.parametrize("value", [None, [], {}, "?", True, -1, float("nan"), "0.09"])

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from bratsseg.study.layout.draft import Draft, assemble
-from bratsseg.study.layout.filename import FileName
+from bratsseg.study.layout.filename import FileName, named_as
 from bratsseg.study.layout.listing import Listing
 from bratsseg.study.layout.roles import FileRole, role_of, stem_of
 from bratsseg.study.modality import read_name
@@ -58,6 +58,6 @@ def _named(file: Path, match: re.Match[str], derived: bool) -> FileName:
     suffix = match["suffix"]
     if suffix in _SCANS and not derived:
         said = read_name(f"{match['entities']}_{suffix}")  # ce-gadolinium, ce-none, but also acq-postGd
-        return FileName(file, "", None, said.claims, said.contrast, said.unknown)
+        return named_as(file, "", None, said)
     role = role_of(stem_of(file)) if suffix not in _SCANS else None
     return FileName(file, "", role or FileRole.DERIVED, frozenset())

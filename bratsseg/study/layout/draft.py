@@ -14,7 +14,7 @@ from bratsseg.study.layout.filename import FileName
 from bratsseg.study.layout.roles import FileRole, stem_of
 from bratsseg.study.layout.versions import without_variants
 from bratsseg.study.layout.witness import weighed
-from bratsseg.study.modality import Modality
+from bratsseg.study.modality import Modality, words
 from bratsseg.wording import some
 
 _BRATS2013 = re.compile(r"OTMultiClass|VSD\..*\.OT(\.|$)", re.IGNORECASE)
@@ -71,19 +71,40 @@ def _assigned(scans: Sequence[FileName]) -> tuple[dict[Modality, VolumeSource], 
             problems.append(_problem(file.conflict))
         elif len(file.claims) > 1:
             labels = " or ".join(modality.label for modality in Modality if modality in file.claims)
-            problems.append(_problem(f"{file.path.name} may be {labels}; rename it, or use --layout"))
+            open_by = f" (open by {', '.join(map(repr, dict.fromkeys(file.hedged)))})" if file.hedged else ""
+            problems.append(_problem(f"{file.path.name} may be {labels}{open_by}; rename it, or use --layout"))
     return sources, problems
 
 
 def _left_out(files: Sequence[FileName]) -> list[Problem]:
-    """What a user may miss: other versions of a scan, and masks of which nobody says what they mask."""
-    notes = []
+    """What a user may miss: other versions, masks that say not of what, words that may have spoken of contrast."""
+    notes = _unread_words(files)
+    notes += [Problem(ModalityAmbiguous, file.remark, fatal=False) for file in files if file.remark]
     if variants := [file.path for file in files if file.role is FileRole.VARIANT]:
         text = f"{_listed(variants)} ignored: a plainer name is there"
         notes.append(Problem(ModalityAmbiguous, text, fatal=False))
     if undecided := [file.path for file in files if file.role is FileRole.UNDECIDED]:
         text = f"{_listed(undecided)} ignored: the name says not whether brain or tumour; use --layout"
         notes.append(Problem(LabelError, text, fatal=False))
+    return notes
+
+
+def _unread_words(files: Sequence[FileName]) -> list[Problem]:
+    """Words that nobody knows behind the only T1: what is taken for one without contrast may be one with it.
+
+    What other scans of the case are called as well is the patient's.
+    """
+    scans = [file for file in files if file.is_scan and not file.conflict]
+    if any(Modality.T1C in file.claims for file in scans):
+        return []
+    keys = Counter(file.key for file in scans)
+    notes = []
+    for file in scans:
+        owned = set(words(file.key)) if keys[file.key] > 1 else set()
+        unread = [word for word in dict.fromkeys(file.behind) if word not in owned]
+        if file.claims == {Modality.T1N} and unread:
+            text = f"{file.path.name} taken for T1 without contrast, but {', '.join(map(repr, unread))} not known"
+            notes.append(Problem(ModalityAmbiguous, f"{text}; rename it if it is T1ce", fatal=False))
     return notes
 
 

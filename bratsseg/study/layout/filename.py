@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 
-from bratsseg.study.contrast import ABOUT_CONTRAST, GOVERNING
-from bratsseg.study.glued import senses_of
+from bratsseg.study.contrast import ABOUT_CONTRAST, GIVEN, GOVERNING, NOT_GIVEN
+from bratsseg.study.glued import senses_of, split_glued, weighs
 from bratsseg.study.layout.roles import FileRole, key_of, role_of, says_something, shared_start, stem_of
 from bratsseg.study.modality import Modality, NameReading, candidates, read_name, words
 from bratsseg.study.words import Sense, lexicon
@@ -34,6 +35,12 @@ class FileName:
     contrast: frozenset[str] = field(default=_NOTHING)
     unknown: tuple[str, ...] = ()
     conflict: str = ""
+    hedged: tuple[str, ...] = ()
+    """The words of the name that leave open whether a T1 is with contrast."""
+    behind: tuple[str, ...] = ()
+    """The unknown words behind a T1 of whose contrast the name says nothing."""
+    remark: str = ""
+    """What a user should know of its sidecar; empty where there is nothing."""
 
     @property
     def stem_first(self) -> bool:
@@ -56,7 +63,7 @@ def read_names(files: Sequence[Path], hint: str | None = None) -> list[FileName]
     stems = [stem_of(file) for file in files]
     cut = _patient_words(stems)
     rests = [stem[cut:] for stem in stems]
-    shared = _shared_words(rests)
+    shared = _shared_words(rests) | _names_in_another_script(rests)
     initials = _initials(files, rests)
     named = []
     for path, stem, rest in zip(files, stems, rests, strict=True):
@@ -67,9 +74,33 @@ def read_names(files: Sequence[Path], hint: str | None = None) -> list[FileName]
             role, said, key = role_of(hint), read_name(hint), stem
         elif hint is not None and role is None and said.claims <= _T1 and candidates(hint) & _T1:
             said = read_name(f"{hint}_{rest}", silent)  # the folder may know of the contrast what the file does not say
-        claims = frozenset[Modality]() if role else said.claims
-        named.append(FileName(path, key, role, claims, said.contrast, said.unknown))
+        if unsure := _lone_initials(rest, silent, stem, stems):
+            said = replace(said, claims=_T1, contrast=frozenset({GIVEN, NOT_GIVEN}), hedged=unsure)
+        named.append(named_as(path, key, role, said))
     return named
+
+
+def named_as(path: Path, key: str, role: FileRole | None, said: NameReading) -> FileName:
+    """A file with what its name says; one with a role claims no modality."""
+    claims = frozenset[Modality]() if role else said.claims
+    return FileName(path, key, role, claims, said.contrast, said.unknown, hedged=said.hedged, behind=said.behind)
+
+
+def _lone_initials(rest: str, silent: frozenset[str], stem: str, stems: Sequence[str]) -> tuple[str, ...]:
+    """Short words for contrast before the only T1 that may as well be a patient's initials: ``KM_t1``, ``GD-T1``.
+
+    Another T1 beside it tells that they are none; so does a sign, ``Gd+_T1``.
+    """
+    if read_name(rest, silent).claims != {Modality.T1C} or "+" in rest:
+        return ()
+    ahead = list(takewhile(lambda word: not any(map(weighs, split_glued(word))), words(rest)))
+    short = tuple(word for word in ahead if word in _short_agents(ahead) - silent)
+    owned = {"pat", *short}  # here a patient's, not of parallel acquisition
+    plain = all(senses_of(word) <= {Sense.UNKNOWN} or word.isdigit() or word in owned for word in ahead)
+    if not short or not plain or read_name(rest, silent | set(short)).contrast:
+        return ()
+    alone = all(other == stem or not candidates(other) & _T1 for other in stems)
+    return short if alone else ()
 
 
 def _patient_words(stems: Sequence[str]) -> int:
@@ -95,6 +126,13 @@ def _shared_words(stems: Sequence[str]) -> frozenset[str]:
     claims = {frozenset(candidates(stem, shared)) for stem in scans} if shared and not governed else set()
     mixed = any(claim & _T1 for claim in claims) and any(claim - _T1 for claim in claims)
     return shared if mixed and frozenset() not in claims else _NOTHING
+
+
+def _names_in_another_script(stems: Sequence[str]) -> frozenset[str]:
+    """Words that nobody knows of another script on a scan that is no T1: the patient's, of whom T1 says nothing."""
+    others = [stem for stem in stems if role_of(stem) is None and (claims := candidates(stem)) and not claims & _T1]
+    found = {word for stem in others for word in words(stem) if not word.isascii() and word not in lexicon()}
+    return frozenset(word for word in found if senses_of(word) <= {Sense.UNKNOWN})
 
 
 def _initials(files: Sequence[Path], stems: Sequence[str]) -> Mapping[Path, frozenset[str]]:

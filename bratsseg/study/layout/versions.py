@@ -6,10 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bratsseg.study.contrast import ABOUT_CONTRAST
+from bratsseg.study.glued import senses_of
 from bratsseg.study.layout.filename import FileName
 from bratsseg.study.layout.roles import BRAIN_WORDS, FileRole, stem_of
 from bratsseg.study.modality import read_name, words
+from bratsseg.study.words import Sense
 
+_TELLING = (ABOUT_CONTRAST - {Sense.AND, Sense.FILLER}) | {Sense.EVENT}
 _SEPARATOR = re.compile(r"[\W_]+")
 _EXTRACTED = BRAIN_WORDS | {"stripped", "ss", "noskull", "noneck"}
 
@@ -36,5 +40,8 @@ def is_variant(stem: str, base: str) -> bool:
     Numbers may tell patients apart, and a brain that was extracted is no mere version.
     """
     extra = stem[len(base) :]
+    senses = set().union(*map(senses_of, words(extra)))
+    if senses & (_TELLING if read_name(f"T1{extra}").contrast else {Sense.EVENT}):
+        return False  # T1_post_KM beside T1_post says more, and T1_stroke may be of another visit
     plain = re.fullmatch(r"[\W_][^\d]+", extra) is not None
     return stem.startswith(base) and plain and not read_name(extra).unknown and not set(words(extra)) & _EXTRACTED

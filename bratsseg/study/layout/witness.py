@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bratsseg.study.contrast import GIVEN
+from bratsseg.study.contrast import GIVEN, NOT_GIVEN
 from bratsseg.study.layout.filename import FileName
 from bratsseg.study.layout.roles import stem_of
 from bratsseg.study.modality import Modality
@@ -37,13 +37,13 @@ def weighed(files: Sequence[FileName]) -> list[FileName]:
     plain = frozenset({Modality.T1N})
     told = []
     for file in known:
-        witness = _witness_beside(file.path) if file.is_scan else _SILENT
+        witness, remark = _read_beside(file.path) if file.is_scan else (_SILENT, "")
         if file.claims == plain and not file.contrast and times[plain] > 1 and witness.contrast == {GIVEN}:
             told.append(replace(file, claims=frozenset({Modality.T1C}), contrast=witness.contrast))
         elif file.is_scan and witness.contradicts(file.reading):
             told.append(replace(file, conflict=_conflict(file, witness)))
         else:
-            told.append(file)
+            told.append(replace(file, remark=remark, behind=() if witness.contrast == {NOT_GIVEN} else file.behind))
     return told
 
 
@@ -67,11 +67,28 @@ def _sidecar_of(path: Path) -> Path:
 
 
 def _witness_beside(path: Path) -> Witness:
+    return _read_beside(path)[0]
+
+
+def _read_beside(path: Path) -> tuple[Witness, str]:
+    """What the sidecar of a scan says, and why it says nothing where it is there and cannot be read."""
     sidecar = _sidecar_of(path)
     try:
         if sidecar.stat().st_size > _MOST_SIDECAR_BYTES:
-            return _SILENT
+            return _SILENT, f"{sidecar.name} beside {path.name} not read: larger than {_MOST_SIDECAR_BYTES >> 20} MiB"
         facts = json.loads(sidecar.read_bytes())
+    except FileNotFoundError:
+        return _SILENT, ""
     except (OSError, ValueError, RecursionError):
-        return _SILENT
-    return witness_of(facts) if isinstance(facts, dict) else _SILENT
+        return _SILENT, f"{sidecar.name} beside {path.name} not read: no JSON; mend or remove it"
+    if not isinstance(facts, dict):
+        return _SILENT, f"{sidecar.name} beside {path.name} not read: must hold entries; mend or remove it"
+    return witness_of(facts), _odd_agent(facts, sidecar.name)
+
+
+def _odd_agent(facts: dict[str, object], name: str) -> str:
+    """A word on an agent that is no text: what it says of contrast, nobody knows."""
+    value = facts.get("ContrastBolusAgent")
+    return (
+        f"{name}: ContrastBolusAgent must be text, was {value!r}; it was passed over" if isinstance(value, dict) else ""
+    )

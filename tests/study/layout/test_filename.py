@@ -96,3 +96,44 @@ def test_files_of_one_name_are_told_with_their_folders(tmp_path: Path) -> None:
     text = refusal(tmp_path)
     assert "T1/scan.nii.gz" in text
     assert "T1 nativ/scan.nii.gz" in text
+
+
+@pytest.mark.parametrize("stem", ["KM_t1", "GD-T1", "SK T1 sag", "CE-T1WI", "KM(1)_T1"])
+def test_what_may_be_initials_on_the_only_t1_is_refused(tmp_path: Path, stem: str) -> None:
+    text = refusal(study(tmp_path, stem, "FLAIR"))
+    assert f"{stem}.nii.gz may be T1 or T1ce" in text
+    assert repr(stem[:2].lower()) in text
+
+
+def test_another_t1_tells_that_an_agent_is_meant(tmp_path: Path) -> None:
+    assert found(study(tmp_path, "T1", "KM_t1", "FLAIR")) == {"t1n": "T1", "t1c": "KM_t1", "flair": "FLAIR"}
+
+
+@pytest.mark.parametrize(
+    ("stem", "words"), [("T1 KM abgesetzt", ("km", "abgesetzt")), ("T1_post_bet", ("post", "bet"))]
+)
+def test_words_that_leave_contrast_open_are_named(tmp_path: Path, stem: str, words: tuple[str, ...]) -> None:
+    text = refusal(study(tmp_path, stem, "FLAIR", "T1 MPRAGE sag"))
+    assert all(repr(word) in text for word in words)
+
+
+@pytest.mark.parametrize(("stem", "word"), [("T1 WC", "wc"), ("T1_CC", "cc"), ("T1_po", "po"), ("T1G", "g")])
+def test_unknown_words_on_the_only_t1_are_noted(tmp_path: Path, stem: str, word: str) -> None:
+    (case,) = find_cases(study(tmp_path, stem, "FLAIR").parent)
+    assert set(case.sources) == {T1N, FLAIR}
+    assert [(problem.fatal, repr(word) in problem.message) for problem in case.problems] == [(False, True)]
+
+
+def test_a_name_that_all_scans_share_is_not_noted(tmp_path: Path) -> None:
+    (case,) = find_cases(study(tmp_path, "T1_Miller", "FLAIR_Miller").parent)
+    assert not case.problems
+
+
+@pytest.mark.parametrize("name", ["Иванов", "张伟", "Παπαδόπουλος"])
+def test_a_patients_name_in_any_script_says_nothing(tmp_path: Path, name: str) -> None:
+    stems = study(tmp_path, f"T1_{name}", f"T1_KM_{name}", f"FLAIR_{name}")
+    assert found(stems.parent) == {"t1n": f"T1_{name}", "t1c": f"T1_KM_{name}", "flair": f"FLAIR_{name}"}
+
+
+def test_words_of_an_unknown_script_behind_the_only_t1_refuse_it(tmp_path: Path) -> None:
+    assert "may be T1 or T1ce" in refusal(study(tmp_path, "T1 ด้วยสารทึบรังสี", "FLAIR"))

@@ -85,3 +85,18 @@ def test_a_layout_file_wins_over_names_and_sidecars(tmp_path: Path) -> None:
     assert isinstance(case, Case)
     assert set(case.sources) == {T1C, FLAIR}
     assert not case.problems
+
+
+@pytest.mark.parametrize("text", ["{broken", "[]", ""])
+def test_a_sidecar_that_cannot_be_read_is_told_of(tmp_path: Path, text: str) -> None:
+    root = study(tmp_path, "T1", "FLAIR")
+    (root / "T1.json").write_text(text, encoding="utf-8")
+    (case,) = find_cases(tmp_path)
+    assert set(case.sources) == {T1N, FLAIR}
+    assert [(problem.fatal, "T1.json" in problem.message) for problem in case.problems] == [(False, True)]
+
+
+def test_an_agent_that_is_no_text_is_told_of(tmp_path: Path) -> None:
+    with_sidecar(study(tmp_path, "T1_KM", "FLAIR"), "T1_KM", ContrastBolusAgent={"a": 1})
+    (case,) = find_cases(tmp_path)
+    assert [(problem.fatal, "{'a': 1}" in problem.message) for problem in case.problems] == [(False, True)]
