@@ -20,7 +20,7 @@ _COARSE, _FEWEST = 200_000, 50
 
 
 @dataclass(frozen=True)
-class Tissue:
+class TissueLevels:
     """Where the air of a volume lies in what else there is: ``amid`` it, far below it, or just below as usual.
 
     ``cut_share`` is how much of the tissue has its smallest value: much where darker values were cut off.
@@ -32,7 +32,7 @@ class Tissue:
     cut_share: float
 
     @classmethod
-    def of(cls, voxels: NDArray[Any], air: float) -> Tissue:
+    def of(cls, voxels: NDArray[Any], air: float) -> TissueLevels:
         """From a coarse sample. ``floor`` is how dark tissue gets.
 
         Whoever scales the brain alone (MONAI's ``NormalizeIntensity(nonzero=True)``, the smallest and largest to -1

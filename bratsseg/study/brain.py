@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bratsseg.errors import ContentError, NotBrainExtracted
-from bratsseg.study.air import Tissue, brightness_above, faces
+from bratsseg.study.air import TissueLevels, brightness_above, faces
 from bratsseg.study.skull import RING_DARK_SHARE, dark_ring
 from bratsseg.study.volume import Box, Study, Volume
 
@@ -140,7 +140,7 @@ def _air_like(volume: Volume, owner: str) -> NDArray[np.bool_]:
     values, counts = np.unique(np.concatenate([face.ravel() for face in faces(voxels)]), return_counts=True)
     border = values[counts.argmax()]
     tolerance = AIR_TOLERANCE * brightness_above(voxels, float(border))
-    if Tissue.of(voxels, float(border)).amid and _exactly(voxels, border):
+    if TissueLevels.of(voxels, float(border)).amid and _exactly(voxels, border):
         tolerance = 0.0  # tissue lies on both sides of air, and some of it as near
     low, high = _bounds(float(border), tolerance, voxels.dtype)
     shares = sorted((float(((face >= low) & (face <= high)).mean()) for face in faces(voxels)), reverse=True)

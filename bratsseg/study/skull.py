@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bratsseg.study.air import Tissue, brightness_above, faces
+from bratsseg.study.air import TissueLevels, brightness_above, faces
 from bratsseg.study.volume import Volume
 
 # Share of voxels 6 to 12 mm below the surface that are darker than .4 of the median further inside. Measured:
@@ -71,7 +71,7 @@ class _Layers:
         coarse = np.asarray(voxels[:: step[0], :: step[1], :: step[2]], dtype=np.float32)
         edges = tuple(edge * stride for edge, stride in zip(spacing, step, strict=True))
         air = float(np.median(np.concatenate([face.ravel() for face in faces(coarse)])))
-        tissue = Tissue.of(coarse, air)
+        tissue = TissueLevels.of(coarse, air)
         if tissue.amid or tissue.far_below:  # put air where a scanner has it: just below all tissue
             coarse = np.where(coarse == air, 0.0, np.maximum(coarse - tissue.floor, 0.0))
             air = 0.0
