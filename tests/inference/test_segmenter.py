@@ -152,7 +152,7 @@ def test_an_unknown_model_lists_the_shipped_ones():
 
 
 def test_an_unknown_device_is_wrong_use():
-    with pytest.raises(UsageError, match="must be auto.*(cuda:N|no GPU)"):
+    with pytest.raises(UsageError, match=r"must be auto.*(cuda:N|no GPU)"):
         Segmenter.load("flair-threshold", "cuda:99")
 
 

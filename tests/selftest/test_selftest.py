@@ -79,7 +79,7 @@ def test_a_damaged_model_costs_only_its_own_line(study, tmp_path):
 
 
 def test_a_device_that_is_not_there_is_refused():
-    with pytest.raises(UsageError, match="must be auto.*(cuda:N|no GPU)"):
+    with pytest.raises(UsageError, match=r"must be auto.*(cuda:N|no GPU)"):
         next(iter(run_checks("cuda:99")))
     assert bratsseg("selftest", "--device", "cuda:99").code == 2
 
