@@ -12,12 +12,11 @@ Whatever a person changed or added is in the new folder too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 
 from bratsseg.errors import WriteError
 from bratsseg.files import json_bytes, sync_folder, write_files
-from bratsseg.results.filenames import EDITED, REPORT
+from bratsseg.results.filenames import REPORT, folders_for_edits
 from bratsseg.results.record import CaseRecord, hash_or_none, read_record, record_path
 from bratsseg.results.staging import Staging
 from bratsseg.results.swap import link_entry
@@ -47,8 +46,7 @@ def _replace(
             fresh = staged / target.name
             fresh.mkdir()
             # The record says "done" of files that are on the disk, so it is written when they are.
-            write_files(fresh, files)
-            write_files(fresh, {record_path(staging.out, record.case).name: record_bytes(record)})
+            write_files(fresh, {**files, record_beside(target).name: record_bytes(record)})
             with staging.publishing():
                 known, aside = _carry_over(target, fresh, keep_outputs) if target.is_dir() else ((), ())
                 sync_folder(fresh)
@@ -77,15 +75,15 @@ def _carry_over(old: Path, fresh: Path, keep_outputs: bool) -> tuple[list[str], 
     aside = []
     for entry in entries:
         known = _is_as_written(entry, record) or (entry.name in made and _equal(entry, fresh / entry.name))
-        goes = not keep_outputs and record is not None and entry.name in record.written
-        if entry.name not in made and not goes and not (known and not keep_outputs):
+        ours = known or (record is not None and entry.name in record.written)
+        if entry.name not in made and (keep_outputs or not ours):
             link_entry(entry, fresh / entry.name)
         elif not known:
             place = _aside(old, fresh) / entry.name
             link_entry(entry, place, moved=True)
             aside.append(f"{old.name}/{place.relative_to(fresh).as_posix()}")
     fresh.chmod(old.stat().st_mode & 0o7777)
-    return [entry.name for entry in old.iterdir()], aside
+    return [entry.name for entry in entries], aside
 
 
 def _is_as_written(entry: Path, record: CaseRecord | None) -> bool:
@@ -104,10 +102,6 @@ def _equal(one: Path, other: Path) -> bool:
 
 def _aside(old: Path, fresh: Path) -> Path:
     """A folder of this day for what a person changed, a new one for each run."""
-    day, number = f"{EDITED}{date.today().isoformat()}", 1
-    name = day
-    while (old / name).exists():
-        number += 1
-        name = f"{day}-{number}"
+    name = next(name for name in folders_for_edits() if not (old / name).exists())
     (fresh / name).mkdir(exist_ok=True)
     return fresh / name

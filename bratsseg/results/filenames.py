@@ -6,6 +6,10 @@ name: ``2024_seg.nii.gz``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
+from itertools import count
+
 from bratsseg.study.regions import Region
 
 LABELS = "_seg.nii.gz"
@@ -29,6 +33,13 @@ EDITED = "edited-"
 
 _PROBABILITY = "_prob_"
 _COMPRESSED = ".nii.gz"
+
+
+def folders_for_edits() -> Iterator[str]:
+    """Names of folders for what a person changed, as of today: the first, and those to take where it is in use."""
+    day = f"{EDITED}{date.today().isoformat()}"
+    yield day
+    yield from (f"{day}-{number}" for number in count(2))
 
 
 def stem_of_case(name: str) -> str:

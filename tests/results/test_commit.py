@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bratsseg.results import swap
+from bratsseg.results import commit, swap
 from bratsseg.results.commit import publish, publish_more
 from bratsseg.results.record import CaseRecord, hash_or_none, read_record, record_path
 from bratsseg.results.staging import Staging
@@ -146,3 +146,21 @@ def test_a_disk_that_is_full_is_told_and_the_exit_says_so(results: Path, tmp_pat
     process.start()
     process.join(300)
     assert process.exitcode == 1
+
+
+def test_a_file_that_comes_while_a_result_is_replaced_stays(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = ready(results, tmp_path / "out")
+    said = read_record(record_path(results / "over", NAME))
+    assert said is not None
+    link = commit.link_entry
+
+    def linking(source: Path, target: Path, *, moved: bool = False) -> None:
+        (out / NAME / "late.txt").write_text("mine")
+        link(source, target, moved=moved)
+
+    monkeypatch.setattr(commit, "link_entry", linking)
+    with Staging(out) as staging:
+        publish(said, {name: (results / "over" / NAME / name).read_bytes() for name in said.outputs}, staging)
+    assert (out / NAME / "late.txt").read_text() == "mine"
