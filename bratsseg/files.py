@@ -32,9 +32,14 @@ def json_bytes(mapping: Mapping[str, object], owner: str) -> bytes:
     return f"{text}\n".encode()
 
 
+def digest(content: bytes) -> str:
+    """SHA-256 of a file's bytes, from memory."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def digests(files: Mapping[str, bytes]) -> dict[str, str]:
-    """SHA-256 of each of ``files``, from memory."""
-    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    """The same of each of ``files``, by name."""
+    return {name: digest(content) for name, content in files.items()}
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,16 +6,15 @@ from pathlib import Path
 
 from bratsseg.batch.outputs import beside
 from bratsseg.batch.resume import EarlierResult
-from bratsseg.errors import CaseError, ReadError
 from bratsseg.exchange.formats import Files, export_case, made_by
 from bratsseg.files import digests
 from bratsseg.report.run import report_case
 from bratsseg.results.edited import BY_HAND, follow_edit
 from bratsseg.results.filenames import LABELS, SLICER
 from bratsseg.results.labelmaps import label_map_beside
-from bratsseg.results.reading import read_label_map, read_labels
+from bratsseg.results.moves import same_scans
+from bratsseg.results.reading import is_readable, read_label_map
 from bratsseg.results.record import CaseRecord, hash_or_none, read_record, record_path
-from bratsseg.study.brain import Brain
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.mark import carries_mark
 from bratsseg.study.volume import Study
@@ -24,9 +23,7 @@ OTHER_SCANS = "its scans are not those it was made from"
 """What is said of a result that only a change by hand keeps."""
 
 
-def added_files(
-    found: EarlierResult, record: CaseRecord, study: Study | None, brain: Brain | None = None
-) -> tuple[CaseRecord, Files]:
+def added_files(found: EarlierResult, record: CaseRecord, study: Study | None) -> tuple[CaseRecord, Files]:
     """What ``found`` lacks, made from its label map as it is now, and ``record`` with the hashes of what was added.
 
     Without ``study`` a report shows outlines alone. Raises ``CaseError`` where the label map cannot be read.
@@ -46,7 +43,7 @@ def added_files(
     )
     if "report" in found.lacking:
         notes = ("the scans are not shown: they are not those that were segmented",) if study is None else ()
-        pages = report_case(study, label_map, record, brain, notes).files
+        pages = report_case(study, label_map, record, notes=notes).files
         files, record = {**files, **pages}, record.model_copy(update={"pages": digests(pages)})
     return record, files
 
@@ -69,13 +66,7 @@ def drawn_without_record(record: CaseRecord, out: Path) -> bool:
         return False
     if hash_or_none(path) == record.outputs[record.label_file] or carries_mark(path):
         return False
-    try:
-        read_labels(label_map_beside(path.parent, record))
-    except ReadError:
-        return False
-    except CaseError:
-        return True
-    return True
+    return is_readable(label_map_beside(path.parent, record))
 
 
 def with_what_stays(record: CaseRecord, out: Path) -> tuple[CaseRecord, bool]:
@@ -86,7 +77,9 @@ def with_what_stays(record: CaseRecord, out: Path) -> tuple[CaseRecord, bool]:
     before = read_record(record_path(out, record.case))
     if before is None or before.status != "done" or before.edited or record.masks:
         return record, False
-    same = before.model == record.model and _scans(before) == _scans(record) and before.dialect == record.dialect
+    same = (
+        before.model == record.model and same_scans(before.inputs, record.inputs) and before.dialect == record.dialect
+    )
     if not same or before.outputs.get(record.label_file) != record.outputs[record.label_file]:
         return record, False
     folder = record_path(out, record.case).parent
@@ -94,10 +87,6 @@ def with_what_stays(record: CaseRecord, out: Path) -> tuple[CaseRecord, bool]:
     formats = sorted({*record.options["formats"], *beside(before.options.get("formats", ()))})
     known = {"outputs": stay | record.outputs, "options": record.options | {"formats": formats}}
     return record.model_copy(update=known), True
-
-
-def _scans(record: CaseRecord) -> dict[str, tuple[str | None, int | None]]:
-    return {key: (source.sha256, source.channel) for key, source in record.inputs.items()}
 
 
 def files_kept(found: EarlierResult, dialect: str) -> str:

@@ -9,11 +9,10 @@ from typing import Any
 from bratsseg.batch.inputs import same_inputs
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
-from bratsseg.errors import CaseError, ReadError
 from bratsseg.report.run import has_report
 from bratsseg.results.edited import changed_by_hand
 from bratsseg.results.labelmaps import LabelMapFile, label_map_beside
-from bratsseg.results.reading import read_labels
+from bratsseg.results.reading import is_readable
 from bratsseg.results.record import CaseRecord, hash_or_none, read_record, record_path
 from bratsseg.study.case import Case
 
@@ -66,7 +65,7 @@ def earlier_result(
     found = EarlierResult(record, path.parent, changed_by_hand(path.parent, record) if record.status == "done" else {})
     if found.by_hand:
         found = replace(found, same_scans=same_inputs(record.inputs, case, names))
-        return _with_lacking(found, options) if _is_readable(found) else None
+        return _with_lacking(found, options) if is_readable(found.label_map) else None
     if record.edited:  # the person took the change back, so that the figures are those of no file
         return None
     if record.model.sha256 != fingerprint.model_sha256 or not _covers(record, fingerprint.options):
@@ -110,14 +109,3 @@ def _with_lacking(found: EarlierResult, options: BatchOptions) -> EarlierResult:
         lacking |= {name for name in record.options.get("formats", ()) if name in ("slicer", "itksnap")}
         lacking |= {"report"} if reported else set()
     return replace(found, lacking=frozenset(lacking))
-
-
-def _is_readable(found: EarlierResult) -> bool:
-    """False for a file that no program saved: cut off in a copy, or damaged on the disk."""
-    try:
-        read_labels(found.label_map)
-    except ReadError:
-        return False
-    except CaseError:
-        return True
-    return True

@@ -6,7 +6,6 @@ one file a region. The space is ``orig``: the scan's own, nothing is resampled.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from bratsseg.errors import CaseError, LabelError
 from bratsseg.exchange.labels import Label
 from bratsseg.exchange.nifti import named_label_map
-from bratsseg.files import json_bytes
+from bratsseg.files import digest, json_bytes
 from bratsseg.results.record import CaseRecord
 from bratsseg.study.patient import JOIN, identify
 from bratsseg.study.regions import APPEARANCE, Region
@@ -102,7 +101,7 @@ def case_files(
     stem = f"{folder}/{subject}_space-orig_desc-tumour_dseg"
     image = named_label_map(values, like, description, labels, owner=subject, packed=True)
     # The hash tells the next run whether a person changed the label map since.
-    said = {**_SPACE, **facts, "Sha256": hashlib.sha256(image).hexdigest()}
+    said = {**_SPACE, **facts, "Sha256": digest(image)}
     files = {
         f"{stem}.nii.gz": image,
         f"{stem}.json": json_bytes(said, subject),

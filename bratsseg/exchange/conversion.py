@@ -17,10 +17,10 @@ from bratsseg.errors import CaseError, UsageError
 from bratsseg.evaluation.convention import settle_dialects
 from bratsseg.exchange.bids import collisions, remove_others
 from bratsseg.exchange.formats import Export, files_of, made_by
-from bratsseg.exchange.handwork import changed_since, digest, set_aside, written_before
+from bratsseg.exchange.handwork import changed_since, set_aside, written_before
 from bratsseg.exchange.labels import labels_of
 from bratsseg.exchange.translation import Translation
-from bratsseg.files import write_files
+from bratsseg.files import digests, write_files
 from bratsseg.results.filenames import BIDS_FOLDER, probability_name, stem_of_case
 from bratsseg.results.labelmaps import LabelMapFile, LabelMaps, find_label_maps
 from bratsseg.results.reading import read_labels
@@ -197,7 +197,7 @@ def _write(files: Mapping[str, bytes], plan: _Plan) -> list[Path]:
     fresh = {name: content for name, content in files.items() if name not in changed}
     write_files(plan.out, fresh)
     plan.kept.extend(sorted(changed))
-    plan.written.update({name: digest(content) for name, content in fresh.items()})
+    plan.written.update(digests(fresh))
     return [plan.out / name for name in files]
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping
-from datetime import date
 from pathlib import Path
 
-from bratsseg.files import write_files
-from bratsseg.results.filenames import BIDS_FOLDER, EDITED, SLICER
+from bratsseg.files import digest, write_files
+from bratsseg.results.filenames import BIDS_FOLDER, SLICER, folders_for_edits
 from bratsseg.study.layout.roles import NIFTI_SUFFIXES
 
 REPORT = "conversion.json"
@@ -27,11 +25,6 @@ def written_before(out: Path) -> dict[str, str]:
             image = sidecar.with_suffix("").with_suffix(".nii.gz")
             written[image.relative_to(out).as_posix()] = str(digest)
     return written
-
-
-def digest(content: bytes) -> str:
-    """SHA-256 of a file's bytes."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def changed_since(out: Path, files: Mapping[str, bytes], written: Mapping[str, str]) -> set[str]:
@@ -52,14 +45,9 @@ def changed_since(out: Path, files: Mapping[str, bytes], written: Mapping[str, s
 
 def set_aside(out: Path, names: Collection[str]) -> None:
     """Copy files below ``out`` to ``edited-<date>/`` beside each, before others take their places; ``WriteError``."""
-    day = f"{EDITED}{date.today().isoformat()}"
-    for name in names:
-        path, number = out / name, 1
-        folder = path.parent / day
-        while (folder / path.name).exists():
-            number += 1
-            folder = path.parent / f"{day}-{number}"
-        write_files(folder, {path.name: path.read_bytes()})
+    for path in (out / name for name in names):
+        places = (path.parent / folder for folder in folders_for_edits())
+        write_files(next(place for place in places if not (place / path.name).exists()), {path.name: path.read_bytes()})
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -216,18 +216,11 @@ def _members(path: Path) -> list[Path]:
 
 
 def _none(owner: str, what: str, left: Iterable[LeftOutFile], more: str = "") -> UsageError:
-    found = "; ".join(_most_frequent(left))
+    found = "; ".join(f"{number} {why}" for why, number in Counter(item.why for item in left).items())
     return UsageError(
         f"{owner}: must hold {what} as label maps (<case>_seg.nii.gz, <case>-seg.nii.gz, or <case>.nii.gz), found none"
         f"{f' ({found})' if found else ''}{more}"
     )
-
-
-def _most_frequent(left: Iterable[LeftOutFile]) -> Iterator[str]:
-    counts: dict[str, int] = defaultdict(int)
-    for item in left:
-        counts[item.why] += 1
-    yield from (f"{number} {why}" for why, number in counts.items())
 
 
 def _what_else(folder: Path) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from bratsseg.errors import CaseError, ReadError
 from bratsseg.results.labelmaps import LabelMapFile
 from bratsseg.results.record import CaseRecord
 from bratsseg.results.sorting import LENIENT
@@ -46,3 +47,14 @@ def policy_of(record: CaseRecord) -> GeometryPolicy:
         return GeometryPolicy.model_validate(record.options.get("geometry", {}))
     except ValidationError:
         return GeometryPolicy()
+
+
+def is_readable(item: LabelMapFile) -> bool:
+    """False for a file that no program saved: cut off in a copy, or damaged on the disk. Its values may be any."""
+    try:
+        read_labels(item)
+    except ReadError:
+        return False
+    except CaseError:
+        return True
+    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from math import prod
 from pathlib import Path
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Session
 from bratsseg.errors import CaseError
 from bratsseg.exchange import export_case
 from bratsseg.exchange.formats import made_by
-from bratsseg.files import write_files
+from bratsseg.files import digest, write_files
 from bratsseg.report.run import report_case
 from bratsseg.results.record import CaseRecord
 from bratsseg.service.accounts.visitor import Visitor
@@ -132,7 +131,7 @@ def _write(folder: Path, label_map: LabelMap, scans: Study, record: CaseRecord) 
     kept = {str(region): why for region, why in record.not_assessable.items() if region not in label_map.assessable}
     corrected = record.model_copy(
         update={
-            "outputs": {record.label_file: hashlib.sha256(files[record.label_file]).hexdigest()},
+            "outputs": {record.label_file: digest(files[record.label_file])},
             "edited": {},
             "warnings": (*record.warnings, _NOTE),
             "quality": {},  # they speak of the model's map

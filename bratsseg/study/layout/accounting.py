@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bratsseg.study.account import Account, FileKind, LeftOutFile
 from bratsseg.study.case import Case
 from bratsseg.study.layout.listing import list_images, list_pictures
-from bratsseg.study.layout.roles import PICTURE_SUFFIXES, UNREAD_SUFFIXES, FileRole, role_of, stem_of
+from bratsseg.study.layout.roles import PICTURE_SUFFIXES, SUFFIXES, UNREAD_SUFFIXES, FileRole, role_of, stem_of
 from bratsseg.study.modality import read_name
 from bratsseg.study.stack import archive_of, members
 
@@ -50,22 +50,20 @@ def account_for(
     refused = {file for case in cases if any(problem.fatal for problem in case.problems) for file in case.looked_at}
     taken = {file for case in cases for file in case.looked_at} - refused
     left = []
-    for file in _listed(folder, cases):
+    volumes, unread = _volumes(folder)
+    for file in (*volumes, *_pictures(folder, cases, alone=not volumes)):
         if file in used:
             continue
         fate = _NOT_NAMED if layout is not None else of_refused if file in refused else _fate(file, file in taken)
         left.append(LeftOutFile(file.relative_to(folder).as_posix(), *fate))
-    left += [LeftOutFile(name, FileKind.SCAN, NOT_READ) for name in unread_in(folder)]
+    left += [LeftOutFile(name, FileKind.SCAN, NOT_READ) for name in unread]
     missed = frozenset({FileKind.SCAN, FileKind.LABEL_MAP} if references else {FileKind.SCAN})
     return Account("scans", len(used), tuple(left), missed)
 
 
 def unread_in(folder: Path) -> list[str]:
     """Paths below ``folder`` of volumes in formats that nothing here reads."""
-    if archive_of(folder) is not None:
-        return []
-    listing = list_images(folder, UNREAD_SUFFIXES)
-    return [listing.below_root(file) for files in listing.folders.values() for file in files]
+    return _volumes(folder)[1]
 
 
 def _used_by(case: Case) -> Iterator[Path]:
@@ -77,12 +75,21 @@ def _used_by(case: Case) -> Iterator[Path]:
             yield from (member.path for member in members(path))
 
 
-def _listed(folder: Path, cases: Sequence[Case]) -> Iterator[Path]:
-    zipped = archive_of(folder) is not None
-    volumes = [] if zipped else [file for files in list_images(folder).folders.values() for file in files]
-    yield from volumes
+def _volumes(folder: Path) -> tuple[list[Path], list[str]]:
+    """The volumes below ``folder`` by one walk, and the paths of those in formats that nothing here reads."""
+    if archive_of(folder) is not None:
+        return [], []
+    listing = list_images(folder, (*SUFFIXES, *UNREAD_SUFFIXES))
+    found = [file for files in listing.folders.values() for file in files]
+    volumes = [file for file in found if not file.name.lower().endswith(UNREAD_SUFFIXES)]
+    unread = [listing.below_root(file) for file in found if file.name.lower().endswith(UNREAD_SUFFIXES)]
+    return volumes, unread
+
+
+def _pictures(folder: Path, cases: Sequence[Case], *, alone: bool) -> Iterator[Path]:
+    """The pictures below ``folder``, where they are ``alone`` or a case is made of some."""
     sources = (source.path for case in cases for source in case.sources.values())
-    if zipped or not volumes or any(path.name.lower().endswith(PICTURE_SUFFIXES) for path in sources):
+    if alone or any(path.name.lower().endswith(PICTURE_SUFFIXES) for path in sources):
         yield from (file for files in list_pictures(folder).folders.values() for file in files)
 
 
