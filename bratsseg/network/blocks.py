@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -60,6 +61,34 @@ class Upsample(nn.Module):
         if self._linear is not None:
             return F.interpolate(x, scale_factor=2.0, mode=self._linear, align_corners=False)
         return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def space_to_depth(x: Tensor, factor: int) -> Tensor:
+    """(N, C, *space) → (N, C · factor^dims, *space / factor): each block of voxels becomes channels of one."""
+    if factor == 1:
+        return x
+    count, channels, *space = x.shape
+    dims = len(space)
+    blocks = x.reshape(count, channels, *(part for side in space for part in (side // factor, factor)))
+    order = (0, 1, *range(3, 3 + 2 * dims, 2), *range(2, 2 + 2 * dims, 2))
+    folded = blocks.permute(order).reshape(count, channels * factor**dims, *(side // factor for side in space))
+    return folded.contiguous(memory_format=_last(dims))
+
+
+def depth_to_space(x: Tensor, factor: int) -> Tensor:
+    """Undo ``space_to_depth``: (N, C · factor^dims, *space) → (N, C, *space · factor)."""
+    if factor == 1:
+        return x
+    count, channels, *space = x.shape
+    dims = len(space)
+    kept = channels // factor**dims
+    blocks = x.reshape(count, kept, *[factor] * dims, *space)
+    order = (0, 1, *(axis for n in range(dims) for axis in (2 + dims + n, 2 + n)))
+    return blocks.permute(order).reshape(count, kept, *(side * factor for side in space))
+
+
+def _last(dims: int) -> torch.memory_format:
+    return torch.channels_last if dims == 2 else torch.channels_last_3d
 
 
 def convolution(dims: int) -> type[nn.Conv2d] | type[nn.Conv3d]:

@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.nn import functional as F
 
 from bratsseg.inference.model import ModelFolder
 from bratsseg.network import UNetConfig, build_network
+from bratsseg.network.blocks import depth_to_space, space_to_depth
 
 SMALL = UNetConfig(in_channels=4, widths=(8, 16, 24))
 
@@ -50,6 +52,30 @@ def test_every_norm_and_way_up_trains(dims: int, up: str, norm: str) -> None:
     assert logits.shape == (2, 3, *[8] * dims)
     logits.square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_blocks_of_voxels_become_channels_and_back() -> None:
+    pictures, volumes = torch.randn(2, 3, 8, 12), torch.randn(2, 3, 4, 8, 12)
+    assert torch.equal(space_to_depth(pictures, 2), F.pixel_unshuffle(pictures, 2))
+    assert torch.equal(depth_to_space(space_to_depth(pictures, 4), 4), pictures)
+    folded = space_to_depth(volumes, 2)
+    assert torch.equal(folded[:, 8:16, 1, 2, 3].reshape(2, 2, 2, 2), volumes[:, 1, 2:4, 4:6, 6:8])
+    assert torch.equal(depth_to_space(folded, 2), volumes)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_folded_network_keeps_the_resolution(dims: int) -> None:
+    config = SMALL.model_copy(update={"dims": dims, "space_to_depth": 2, "deep_supervision": True})
+    assert config.multiple == 8
+    network = build_network(config)
+    sides = [16, 24, 8][:dims]
+    levels = network.train()(torch.randn(2, 4, *sides))
+    assert [tuple(level.shape[2:]) for level in levels] == [tuple(sides), tuple(side // 4 for side in sides)]
+    assert all(level.shape[1] == 3 for level in levels)
+    sum(level.square().sum() for level in levels).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+    with pytest.raises(ValueError, match="multiples of 8"):
+        network(torch.randn(1, 4, *[12] * dims))
 
 
 def test_only_instance_norm_depends_on_what_else_is_seen() -> None:
