@@ -42,14 +42,17 @@ def train(experiment: Experiment, run: Path) -> None:
     _quieten()
     pl.seed_everything(experiment.seed, verbose=False)
     data = CaseData(experiment, run)
-    data.find()
-    module = SegmentationModule(experiment)
-    if start is None:
-        _fill(module)
-    if experiment.trainer.compile:
-        module.network.compile()
-    callbacks = _callbacks(experiment, run)
-    _fit(_trainer(experiment, run, callbacks), module, data, start)
+    try:
+        data.find()
+        module = SegmentationModule(experiment)
+        if start is None:
+            _fill(module)
+        if experiment.trainer.compile:
+            module.network.compile()
+        callbacks = _callbacks(experiment, run)
+        _fit(_trainer(experiment, run, callbacks), module, data, start)
+    finally:
+        data.close()
     if is_first_process():
         _report(experiment, run, data)
 
