@@ -44,7 +44,7 @@ class SyntheticConfig(Config):
     """Pools of patients that batches take turns at; as many as workers, and no worker makes another's patients."""
     volumes_at_first: int | None = Field(default=None, ge=1)
     """Patients of the first batch's pool, which grows by one with each batch up to ``volumes``: a run begins sooner.
-    None begins with all."""
+    None, or more than ``volumes``, begins with all."""
     makers: int = Field(default=0, ge=0)
     """Processes of one thread, of each training process, that make patients ahead on the CPU; 0 makes them where the
     pool lies. One for each core but one. The pool then lies in the training process: needs ``workers`` 0."""
@@ -60,8 +60,6 @@ class SyntheticConfig(Config):
     def _pool_is_possible(self) -> Self:
         if self.makers and self.lanes > 1:
             raise ValueError("lanes must be 1 with makers: the training process has one pool")
-        if self.volumes_at_first is not None and self.volumes_at_first > self.volumes:
-            raise ValueError("volumes_at_first must be at most volumes")
         return self
 
 

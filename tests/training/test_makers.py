@@ -112,7 +112,6 @@ def test_a_growing_pool_begins_with_few_and_ends_with_all() -> None:
     [
         ("data.workers=2", "workers must be 0 where synthetic"),
         ("data.synthetic.lanes=2", "lanes must be 1 with makers"),
-        ("data.synthetic.volumes_at_first=6", "volumes_at_first must be at most volumes"),
     ],
 )
 def test_makers_have_one_pool(override: str, message: str) -> None:
