@@ -36,6 +36,8 @@ LOOKED_EVERY_S = 1.0
 """Seconds between two looks at whether all is well while waiting."""
 TO_END_S = 2.0
 """Seconds that makers get to end by themselves."""
+BEHIND = 5
+"""By how much makers are nicer than the training process, whose steps they must not hold up."""
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]
 """Of a patient's images, float16, and of its regions, uint8, which lie in shared memory in this order."""
@@ -218,6 +220,7 @@ def _start(experiment: Experiment, number: int) -> _Maker:
 def _work(experiment: Experiment, pipe: connection.Connection, memory: SharedMemory) -> None:
     """What a maker does until its pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training process, which then closes the pipe
+    os.nice(BEHIND)
     torch.set_num_threads(1)
     try:
         while True:

@@ -68,6 +68,7 @@ def _report(experiment: Experiment, run: Path, data: CaseData) -> None:
     """Write the page of the run, where what draws it is installed and anything was validated."""
     if not (run / BEST).exists():
         return
+    torch.backends.cudnn.benchmark = False  # every case has a size of its own
     try:
         from bratsseg.training.outcome import report_run  # noqa: PLC0415 - absent on machines that only train
     except ModuleNotFoundError as error:
