@@ -1,11 +1,12 @@
-"""Who should make the synthetic patients of a training run: the device that trains, or all cores beside it?
+"""Who should make the synthetic patients of a training run: the device that trains, or makers on the cores beside it?
 
-usage: python scripts/bench_making.py CONFIG [KEY=VALUE ...] [--device cuda:0] [--seconds 15] [--json FILE]
+usage: python scripts/bench_making.py CONFIG [KEY=VALUE ...] [--device cuda:0] [--seconds 15] [--quick] [--json FILE]
 
-Measures in miniature: patients a second on the device, patients a second by all cores, and steps a second on samples
-that are there, in the precision of the config and in float32. From these follow the steps a second of a run either
-way, and which is faster; what to add to the command is told as KEY=VALUE. With cores, the time that samples take to the
-device is left out.
+Measures in miniature: patients a second on the device, patients a second that makers bring to it, and steps a second on
+samples that are there, in the precision of the config and in float32. From these follow the steps a second of a run
+either way, and which is faster; what to add to the command is told as KEY=VALUE. Where neither works, the workers of
+the loader are left. ``--quick`` tunes no convolutions, which takes longer than all else, and leaves float32 out: steps
+are then slower than in training.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ import os
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,14 @@ from bratsseg.config import read_config
 from bratsseg.inference.runtime import Runtime
 from bratsseg.training.data import stacked
 from bratsseg.training.experiment import Experiment
+from bratsseg.training.makers import PatientMakers
 from bratsseg.training.sources import SyntheticConfig
-from bratsseg.training.synthetic import SyntheticSamples, make_patient
+from bratsseg.training.synthetic import SyntheticSamples, Wanted, make_patient
 
 WORTH_IT = 1.2
 """How much faster float32 must be to be taken."""
 POOL_OF_A_CORE = 8
-"""Patients that each core keeps, where cores make them."""
+"""Patients that each core keeps, where the workers of the loader make them."""
 
 
 def main() -> None:
@@ -43,17 +43,20 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seconds", type=float, default=15, help="of each measurement")
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
     experiment = read_config(Experiment, options.config, options.overrides)
     device = Runtime.choose(options.device).device
-    torch.backends.cudnn.benchmark = True  # as in training
+    torch.backends.cudnn.benchmark = not options.quick
     found = compare(
         experiment,
+        by_makers=tried(lambda: patients_by_makers(experiment, device, options.seconds)),
         on_device=tried(lambda: patients_a_second(experiment, device, options.seconds)),
-        by_cores=tried(lambda: patients_by_cores(experiment, options.seconds)),
         steps=tried(lambda: steps_a_second(experiment, device, options.seconds)),
-        steps_32=tried(lambda: steps_a_second(in_float32(experiment), device, options.seconds / 2)),
+        steps_32=0.0
+        if options.quick
+        else tried(lambda: steps_a_second(in_float32(experiment), device, options.seconds / 2)),
     )
     for name, value in found.items():
         print(f"{name:34}{value:10.2f}" if isinstance(value, float) else f"{name:34}{' '.join(value)}")
@@ -62,7 +65,7 @@ def main() -> None:
 
 
 def compare(
-    experiment: Experiment, *, on_device: float, by_cores: float, steps: float, steps_32: float
+    experiment: Experiment, *, on_device: float, by_makers: float, steps: float, steps_32: float
 ) -> dict[str, Any]:
     """What follows for a run; ``overrides`` make the faster way. A rate of 0 is that of what did not work."""
     synthetic = experiment.data.synthetic or SyntheticConfig()
@@ -71,19 +74,22 @@ def compare(
         steps, precision = steps_32, "32-true"
     new_a_step = experiment.trainer.batch_size / synthetic.windows_per_volume
     with_device = 1 / (1 / steps + new_a_step / on_device) if steps and on_device else 0.0
-    with_cores = min(steps, by_cores / new_a_step)
+    with_makers = min(steps, by_makers / new_a_step)
     cores = workers()
-    chosen = ["data.synthetic.on_device=true", "data.workers=0"]
-    if with_cores > with_device or not on_device:
-        chosen = ["data.synthetic.on_device=false", f"data.workers={cores}", f"data.synthetic.lanes={cores}"]
-        chosen.append(f"data.synthetic.volumes={POOL_OF_A_CORE}")
+    if (with_makers, by_makers) > (with_device, on_device):
+        chosen = ["data.synthetic.on_device=true", "data.workers=0", f"data.synthetic.makers={cores}"]
+    elif on_device:
+        chosen = ["data.synthetic.on_device=true", "data.workers=0", "data.synthetic.makers=0"]
+    else:
+        chosen = ["data.synthetic.on_device=false", "data.synthetic.makers=0", f"data.workers={cores}"]
+        chosen += [f"data.synthetic.lanes={cores}", f"data.synthetic.volumes={POOL_OF_A_CORE}"]
     return {
         "patients a second, device": on_device,
-        "patients a second, all cores": by_cores,
+        "patients a second, makers": by_makers,
         "steps a second without making": steps,
         "steps a second in float32": steps_32,
         "steps a second, made by device": with_device,
-        "steps a second, made by cores": with_cores,
+        "steps a second, made by makers": with_makers,
         "overrides": [*chosen, f"trainer.precision={precision}"],
     }
 
@@ -114,16 +120,24 @@ def patients_a_second(experiment: Experiment, device: str, seconds: float) -> fl
     return count / (time.perf_counter() - start)
 
 
-def patients_by_cores(experiment: Experiment, seconds: float) -> float:
-    """Made by one process a core, each with one thread; their start does not count."""
-    cores = workers()
-    with ProcessPoolExecutor(cores, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        list(pool.map(_make, [experiment] * cores, range(cores)))
-        start, count = time.perf_counter(), 0
-        while count == 0 or time.perf_counter() - start < seconds:
-            list(pool.map(_make, [experiment] * 2 * cores, range(count, count + 2 * cores)))
-            count += 2 * cores
-        return count / (time.perf_counter() - start)
+def patients_by_makers(experiment: Experiment, device: str, seconds: float) -> float:
+    """Made by one process a core and brought to the device; their start, and each one's first, do not count."""
+    makers = PatientMakers(experiment, workers())
+    try:
+        makers.put_on(torch.device(device))
+        ahead = 2 * workers()
+        makers.ask([Wanted(n) for n in range(2 * ahead)])
+        for number in range(workers()):
+            makers.take(Wanted(number))
+        first, start = workers(), time.perf_counter()
+        number = first
+        while number == first or time.perf_counter() - start < seconds:
+            makers.take(Wanted(number))
+            number += 1
+            makers.ask([Wanted(n) for n in range(number, number + ahead)])
+        return (number - first) / (time.perf_counter() - start)
+    finally:
+        makers.close()
 
 
 def steps_a_second(experiment: Experiment, device: str, seconds: float) -> float:
@@ -152,10 +166,6 @@ def workers() -> int:
 def wait(device: str) -> None:
     if device != "cpu":
         torch.cuda.synchronize(device)
-
-
-def _make(experiment: Experiment, index: int) -> int:
-    return len(make_patient(experiment, index).id)
 
 
 if __name__ == "__main__":

@@ -32,14 +32,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMITS = {"imports": 40, "selftest": 75, "making": 60, "bench": 110, "train": 0, "score": 35}
+LIMITS = {"imports": 40, "selftest": 75, "making": 30, "bench": 110, "train": 0, "score": 35}
 """Seconds of each piece at most, in order; training gets what the others leave."""
 COPIED_EVERY = 3.0
 TO_END = 5.0
 """Seconds kept for the last copies."""
 AGAIN = "train again"
-CAREFUL = ("data.synthetic.on_device=false", "data.workers=4", "data.synthetic.lanes=4", "trainer.batch_size=4")
-"""What is changed when training broke before it had any weights: patients by cores, and half the memory."""
+CAREFUL = ("data.synthetic.makers=0", "trainer.batch_size=4")
+"""What is changed when training broke before it had any weights: no processes beside it, and half the memory."""
 LEAST_TRAINING = 60.0
 """Seconds of training without which a drive is not begun."""
 SHORTEST = 1.0
@@ -159,7 +159,7 @@ class Drive:
             return [python, "-m", "bratsseg", "selftest", "--quick", "--device", device]
         if name == "making":
             words = [python, str(scripts / "bench_making.py"), config, *(MINIATURE if small else ())]
-            words += ["--device", device, "--seconds", "1" if small else "8"]
+            words += ["--device", device, "--quick", "--seconds", "1" if small else "3"]
             return [*words, "--json", str(self.work / "making.json")]
         if name == "bench":
             words = [python, str(scripts / "bench_gpu.py"), "--device", device]
@@ -177,11 +177,13 @@ class Drive:
         seconds = SMALL_TRAINING if self.options.small else max(limit - TO_BEGIN_AND_END, 0.25 * limit)
         words = [f"trainer.max_minutes={seconds / 60:.2f}"]
         if self.options.small:
-            words += [*MINIATURE, "trainer.accelerator=cpu"]
+            words += [*MINIATURE, "trainer.accelerator=cpu", "data.synthetic.makers=1"]
         elif careful:
             words += CAREFUL
         elif (self.work / "making.json").exists():
             words += json.loads((self.work / "making.json").read_text())["overrides"]
+        else:
+            words.append(f"data.synthetic.makers={max(1, (os.cpu_count() or 2) - 1)}")
         if (self.options.pack / "model").is_dir():
             words.append(f"trainer.init_from={self.options.pack / 'model'}")
         return words

@@ -11,7 +11,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from bratsseg.config import Config
 from bratsseg.synthesis.draws import Draws, Lattice
@@ -39,14 +38,24 @@ def outline(draws: Draws, config: OutlineConfig, tumour: Tumour, fluid: Tensor, 
 
 
 def smoothed(volume: Tensor, sd: float) -> Tensor:
-    """``volume`` (I, J, K) after a Gaussian of ``sd`` voxels; outside is 0."""
+    """``volume`` (I, J, K) after a Gaussian of ``sd`` voxels; outside is 0.
+
+    Shifted slices are added up, axis by axis: convolutions are tuned for each new shape on a GPU, and every head has
+    one of its own.
+    """
     reach = max(math.ceil(2.5 * sd), 1)
-    line = torch.arange(-reach, reach + 1, device=volume.device, dtype=volume.dtype)
-    kernel = torch.exp(-0.5 * (line / max(sd, 1e-3)) ** 2)
-    kernel /= kernel.sum()
-    result = volume[None, None]
+    taps = [math.exp(-0.5 * (step / max(sd, 1e-3)) ** 2) for step in range(reach + 1)]
+    total = taps[0] + 2 * sum(taps[1:])
     for axis in range(3):
-        shape, padding = [1, 1, 1, 1, 1], [0, 0, 0]
-        shape[axis + 2], padding[axis] = len(kernel), reach
-        result = F.conv3d(result, kernel.view(shape), padding=padding)
-    return result[0, 0]
+        volume = _blurred(volume, axis, [tap / total for tap in taps])
+    return volume
+
+
+def _blurred(volume: Tensor, axis: int, taps: list[float]) -> Tensor:
+    """Symmetric weights along one axis: ``taps[n]`` for the neighbours n voxels away on either side."""
+    count = volume.shape[axis]
+    result = volume * taps[0]
+    for step, tap in enumerate(taps[1 : min(len(taps), count)], 1):
+        result.narrow(axis, 0, count - step).add_(volume.narrow(axis, step, count - step), alpha=tap)
+        result.narrow(axis, step, count - step).add_(volume.narrow(axis, 0, count - step), alpha=tap)
+    return result

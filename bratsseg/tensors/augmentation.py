@@ -19,6 +19,7 @@ from bratsseg.config import Config
 from bratsseg.errors import UsageError
 from bratsseg.study.modality import Modality
 from bratsseg.tensors.intensity import apply_gamma, noise_like, smooth
+from bratsseg.tensors.sending import sent
 from bratsseg.tensors.warping import mirror_and_turn, warp
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -251,8 +252,8 @@ def _moved(picture: Tensor, truth: Tensor, draws: Augmentation, n: int) -> tuple
     matrix, displacement = draws.matrix[n], draws.displacement[n]
     if matrix is None:
         return picture, truth
-    bent = None if displacement is None else displacement.to(picture.device)
-    moved, truth = warp(picture.float(), truth, matrix.to(picture.device), bent, draws.fill)
+    bent = None if displacement is None else sent(displacement, picture.device)
+    moved, truth = warp(picture.float(), truth, sent(matrix, picture.device), bent, draws.fill)
     return moved.to(picture.dtype), truth
 
 
@@ -277,7 +278,7 @@ def _recoloured(pictures: Tensor, draws: Augmentation) -> Tensor:
 def _scaled(parts: Tensor, there: Tensor, draws: Augmentation) -> Tensor:
     shape = (*draws.gain.shape, *[1] * (parts.ndim - 2))
     if bool((draws.gain != 1).any()):
-        parts = parts * draws.gain.view(shape).to(parts.device)
+        parts = parts * sent(draws.gain.view(shape), parts.device)
     if bool((draws.offset != 0).any()):
-        parts = torch.addcmul(parts, there.float(), draws.offset.view(shape).to(parts.device))
+        parts = torch.addcmul(parts, there.float(), sent(draws.offset.view(shape), parts.device))
     return parts

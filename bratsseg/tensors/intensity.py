@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bratsseg.tensors.sending import sent
+
 
 def smooth(values: Tensor, dims: int, blur: float, edge: float) -> Tensor:
     """Blur the last ``dims`` axes by a Gaussian of ``blur`` voxels, then see them as voxels of ``edge`` voxels would.
@@ -12,7 +14,7 @@ def smooth(values: Tensor, dims: int, blur: float, edge: float) -> Tensor:
     Both are one matrix along each axis, so that either costs the same.
     """
     for axis in range(values.ndim - dims, values.ndim):
-        rows = _smoothing_rows(values.shape[axis], blur, edge).to(values)
+        rows = sent(_smoothing_rows(values.shape[axis], blur, edge).to(values.dtype), values.device)
         values = torch.movedim(torch.tensordot(rows, values, dims=([1], [axis])), 0, axis)
     return values
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bratsseg.errors import UsageError
+from bratsseg.tensors.sending import sent
 
 
 def mirror_and_turn(sample: Tensor, flips: Sequence[bool], turns: int) -> Tensor:
@@ -62,7 +63,7 @@ def _places(shape: Sequence[int], matrix: Tensor, displacement: Tensor | None) -
 def _between_nodes(displacement: Tensor, shape: Sequence[int]) -> Tensor:
     """(D, *nodes) → (D, *S)."""
     for axis, size in enumerate(shape, 1):
-        rows = _spline_rows(size, displacement.shape[axis]).to(displacement)
+        rows = sent(_spline_rows(size, displacement.shape[axis]).to(displacement.dtype), displacement.device)
         displacement = torch.movedim(torch.tensordot(rows, displacement, dims=([1], [axis])), 0, axis)
     return displacement
 

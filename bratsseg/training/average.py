@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
+from itertools import compress
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class AverageWeights:
@@ -26,11 +26,12 @@ class AverageWeights:
     def update(self, network: nn.Module, step: int) -> None:
         """Move towards ``network``, which has just taken optimiser step ``step``."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        mean, now = self.network.state_dict(), network.state_dict()
-        floats = [name for name, value in mean.items() if value.is_floating_point()]
-        get_ema_multi_avg_fn(decay)([mean[name] for name in floats], [now[name] for name in floats], step)  # type: ignore[no-untyped-call]
-        for name in mean.keys() - set(floats):
-            mean[name].copy_(now[name])
+        mean, now = _values(self.network), _values(network)
+        floats = [value.is_floating_point() for value in mean]
+        torch._foreach_lerp_(list(compress(mean, floats)), list(compress(now, floats)), 1 - decay)
+        counters = [not one for one in floats]
+        if any(counters):
+            torch._foreach_copy_(list(compress(mean, counters)), list(compress(now, counters)))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The averaged network's state, under the network's own names."""
@@ -39,3 +40,7 @@ class AverageWeights:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from a saved state; RuntimeError when it is of another network."""
         self.network.load_state_dict(state)
+
+
+def _values(network: nn.Module) -> list[Tensor]:
+    return [*network.parameters(), *network.buffers()]

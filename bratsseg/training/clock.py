@@ -33,7 +33,8 @@ class Clock(pl.Callback):
         self._before = 0.0
         self._start = self._written = self._epoch = time.monotonic()
         self._first: tuple[int, float] | None = None
-        self._longest = 0.0
+        self._longest = self._longest_before = 0.0
+        self._epochs = 0
 
     @property
     def seconds(self) -> float:
@@ -52,6 +53,7 @@ class Clock(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
         self._before, self._longest = state_dict["seconds"], state_dict["longest_epoch"]
+        self._longest_before = self._longest
         self._start = time.monotonic()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -84,8 +86,11 @@ class Clock(pl.Callback):
             trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop when the next epoch would not fit."""
-        self._longest = max(self._longest, time.monotonic() - self._epoch)
+        """Stop when the next epoch would not fit. The first of a start pays for what is built once: another tells."""
+        self._epochs += 1
+        self._longest = max(self._longest_before, time.monotonic() - self._epoch)
+        if self._epochs > 1:
+            self._longest_before = self._longest
         ends: bool = trainer.strategy.broadcast(self.at_its_end)
         trainer.should_stop = trainer.should_stop or ends
 

@@ -17,6 +17,7 @@ from bratsseg.tensors.augmentation import apply_augmentation, draw_augmentation
 from bratsseg.training.cases import CaseSet, find_case_set, record_split
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.folder import is_first_process
+from bratsseg.training.makers import PatientMakers
 from bratsseg.training.prepared import PreparedCase
 from bratsseg.training.samples import CaseSamples
 from bratsseg.training.synthetic import SyntheticSamples, validation_patients
@@ -86,11 +87,17 @@ class CaseData(pl.LightningDataModule):
         super().__init__()
         self._experiment, self._run = experiment, run
         self._cases: CaseSet | None = None
+        self._makers: PatientMakers | None = None
         self.validation = []
 
     def find(self) -> None:
-        """Find and part the cases, and prepare them once on each machine: what is wrong with them is said now."""
+        """Find and part the cases, and prepare them once on each machine: what is wrong with them is said now.
+
+        Makers of synthetic patients begin now; ``close`` ends them.
+        """
         if self._experiment.data.synthetic is not None:
+            makers = self._experiment.data.synthetic.makers
+            self._makers = PatientMakers(self._experiment, makers) if makers else None
             return
         self._cases = find_case_set(self._experiment, self._run)
         if is_first_process():
@@ -108,8 +115,10 @@ class CaseData(pl.LightningDataModule):
         """Open the cases on every process."""
         experiment, size = self._experiment, self._experiment.trainer.batch_size * self._world
         if self._cases is None:
-            self.samples = SyntheticSamples(experiment, size, self._maker)
-            self.validation = validation_patients(experiment, self._maker)
+            if self._makers is not None:
+                self._makers.put_on(self._pool_device)
+            self.samples = SyntheticSamples(experiment, size, self._pool_device, self._makers)
+            self.validation = validation_patients(experiment, self._pool_device, self._makers)
         else:
             self.samples = CaseSamples(self._cases.open_training(), experiment.windows, experiment.seed, size)
             self.validation = self._cases.open_validation()
@@ -132,7 +141,7 @@ class CaseData(pl.LightningDataModule):
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=8 if workers else None,
-            pin_memory=self._on_gpu and self._maker.type == "cpu",
+            pin_memory=self._on_gpu and self._pool_device.type == "cpu",
             worker_init_fn=_single_thread,
         )
 
@@ -141,13 +150,23 @@ class CaseData(pl.LightningDataModule):
         mine = self.validation[self._rank :: self._world] or self.validation[:1]
         return DataLoader(_WholeCases(mine), batch_size=None)
 
+    def close(self) -> None:
+        """End what ``find`` began."""
+        if self._makers is not None:
+            self._makers.close()
+
+    @property
+    def waited(self) -> float:
+        """Seconds in which the training process could not go on because a synthetic patient was not there yet."""
+        return self.samples.waited if isinstance(self.samples, SyntheticSamples) else 0.0
+
     @property
     def _on_gpu(self) -> bool:
         return self.trainer is not None and self.trainer.strategy.root_device.type != "cpu"
 
     @property
-    def _maker(self) -> torch.device:
-        """Where synthetic patients are made."""
+    def _pool_device(self) -> torch.device:
+        """Where the pool of synthetic patients lies, and where they are made unless there are makers."""
         synthetic = self._experiment.data.synthetic
         on_device = synthetic is not None and synthetic.on_device and self.trainer is not None
         return self.trainer.strategy.root_device if on_device else torch.device("cpu")

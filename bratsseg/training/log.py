@@ -16,6 +16,8 @@ from bratsseg.training.module import SegmentationModule
 
 SHOWN_EVERY = 25
 """Steps between two losses on the bar: showing one waits for the device."""
+NAMED_FROM_S = 0.05
+"""Seconds of waiting for patients from which an epoch's line names them."""
 
 
 class EpochLog(pl.Callback):
@@ -63,10 +65,18 @@ class EpochLog(pl.Callback):
 
 
 class Bar(pl.Callback):
-    """One bar per epoch with the loss, and one line with the score when it ends; lines alone where nobody watches."""
+    """One bar per epoch with the loss, and one line with the score when it ends; lines alone where nobody watches.
+
+    The line also says how many of the epoch's seconds went by waiting for synthetic patients, where any did.
+    """
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._since, self._waited = time.monotonic(), 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """An epoch begins."""
+        self._since, self._waited = time.monotonic(), trainer.datamodule.waited
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -95,7 +105,13 @@ class Bar(pl.Callback):
         plan = pl_module.experiment.trainer
         epoch = trainer.global_step // plan.epoch_steps
         score = f"  {plan.monitor} {pl_module.scores[plan.monitor]:.4f}" if pl_module.scores else ""
-        tqdm.write(f"epoch {epoch}/{plan.epochs}  step {trainer.global_step}  loss {loss:.4f}{score}", file=sys.stderr)
+        waited = trainer.datamodule.waited - self._waited
+        for_patients = f"  waited {waited:.1f} of {time.monotonic() - self._since:.1f} s for patients"
+        tqdm.write(
+            f"epoch {epoch}/{plan.epochs}  step {trainer.global_step}  loss {loss:.4f}{score}"
+            f"{for_patients if waited >= NAMED_FROM_S else ''}",
+            file=sys.stderr,
+        )
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Leave a clean line behind."""

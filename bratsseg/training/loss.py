@@ -84,13 +84,13 @@ def region_loss(logits: Tensor, truth: Tensor, config: LossConfig) -> Tensor:
     go to 0 as p does; for Dice see ``soft_dice``.
     """
     logits, truth = logits.float(), truth.float()
-    weights = logits.new_ones(logits.shape[1]) if config.regions is None else logits.new_tensor(config.regions)
+    weights = (1.0,) * logits.shape[1] if config.regions is None else config.regions
     axes = [0, *range(2, logits.ndim)]
     parts = logits.new_zeros(logits.shape[1])
     if "dice" in config.name:
         parts = parts + _weight(config, config.dice) * soft_dice(torch.sigmoid(logits), truth, config)
     if "bce" in config.name:
-        positive = None if config.pos_weight == 1 else logits.new_tensor(config.pos_weight)
+        positive = None if config.pos_weight == 1 else logits.new_full((), config.pos_weight)
         entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none", pos_weight=positive)
         parts = parts + _weight(config, config.cross_entropy) * entropy.mean(axes)
     if "focal" in config.name:
@@ -98,7 +98,8 @@ def region_loss(logits: Tensor, truth: Tensor, config: LossConfig) -> Tensor:
         # 1 - q through logsigmoid: exact, and its gradient finite, where q is 1.
         other = F.logsigmoid(-logits * (2 * truth - 1))
         parts = parts + config.cross_entropy * ((other * config.gamma).exp() * entropy).mean(axes)
-    return (parts * weights).sum() / weights.sum()
+    # Numbers, not a tensor of them: sending one to a GPU would wait for all it has to do.
+    return torch.stack([part * weight for part, weight in zip(parts, weights, strict=True)]).sum() / sum(weights)
 
 
 def class_loss(logits: Tensor, truth: Tensor, config: LossConfig) -> Tensor:

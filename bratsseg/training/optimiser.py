@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal
 
 import torch
@@ -37,16 +38,26 @@ class OptimiserConfig(Config):
         return self
 
 
-def build_optimiser(network: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
+def build_optimiser(network: nn.Module, config: OptimiserConfig, *, fused: bool = False) -> torch.optim.Optimizer:
     """The optimiser of ``network``'s trainable parameters; each group has ``initial_lr``, its peak.
 
-    At most four groups, always in this order: encoder, encoder without decay, rest, rest without decay.
+    At most four groups, always in this order: encoder, encoder without decay, rest, rest without decay. ``fused`` takes
+    a step in one pass over all weights, where torch can do that on their device; Lightning's own clipping refuses it.
     """
     groups = _groups(network, config)
+    if fused:
+        with suppress(RuntimeError):
+            return _built(groups, config, fused=True)
+    return _built(groups, config)
+
+
+def _built(groups: list[dict[str, Any]], config: OptimiserConfig, fused: bool | None = None) -> torch.optim.Optimizer:
     if config.name == "sgd":
-        return torch.optim.SGD(groups, config.learning_rate, momentum=config.momentum, nesterov=config.nesterov)
+        return torch.optim.SGD(
+            groups, config.learning_rate, momentum=config.momentum, nesterov=config.nesterov, fused=fused
+        )
     kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return kind(groups, config.learning_rate)
+    return kind(groups, config.learning_rate, fused=fused)
 
 
 def _groups(network: nn.Module, config: OptimiserConfig) -> list[dict[str, Any]]:

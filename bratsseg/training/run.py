@@ -42,14 +42,17 @@ def train(experiment: Experiment, run: Path) -> None:
     _quieten()
     pl.seed_everything(experiment.seed, verbose=False)
     data = CaseData(experiment, run)
-    data.find()
-    module = SegmentationModule(experiment)
-    if start is None:
-        _fill(module)
-    if experiment.trainer.compile:
-        module.network.compile()
-    callbacks = _callbacks(experiment, run)
-    _fit(_trainer(experiment, run, callbacks), module, data, start)
+    try:
+        data.find()
+        module = SegmentationModule(experiment)
+        if start is None:
+            _fill(module)
+        if experiment.trainer.compile:
+            module.network.compile()
+        callbacks = _callbacks(experiment, run)
+        _fit(_trainer(experiment, run, callbacks), module, data, start)
+    finally:
+        data.close()
     if is_first_process():
         _report(experiment, run, data)
 
@@ -65,6 +68,7 @@ def _report(experiment: Experiment, run: Path, data: CaseData) -> None:
     """Write the page of the run, where what draws it is installed and anything was validated."""
     if not (run / BEST).exists():
         return
+    torch.backends.cudnn.benchmark = False  # every case has a size of its own
     try:
         from bratsseg.training.outcome import report_run  # noqa: PLC0415 - absent on machines that only train
     except ModuleNotFoundError as error:

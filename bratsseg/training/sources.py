@@ -42,13 +42,25 @@ class SyntheticConfig(Config):
     """Samples drawn for each new patient."""
     lanes: int = Field(default=1, ge=1)
     """Pools of patients that batches take turns at; as many as workers, and no worker makes another's patients."""
+    volumes_at_first: int | None = Field(default=None, ge=1)
+    """Patients of the first batch's pool, which grows by one with each batch up to ``volumes``: a run begins sooner.
+    None, or more than ``volumes``, begins with all."""
+    makers: int = Field(default=0, ge=0)
+    """Processes of one thread, of each training process, that make patients ahead on the CPU; 0 makes them where the
+    pool lies. One for each core but one. The pool then lies in the training process: needs ``workers`` 0."""
     validation_patients: int = Field(default=6, ge=1)
     """Patients with a tumour, of the fixed validation set."""
     on_device: bool = False
-    """Make them in the training process on the device that it trains on, where the pool of ``volumes`` then lies;
-    otherwise on the CPU by ``workers``. Needs ``workers`` 0. Another device draws other noise."""
+    """Keep the pool of ``volumes`` in the training process on the device that it trains on, and make patients there
+    unless ``makers`` do; otherwise on the CPU by ``workers``. Needs ``workers`` 0. Another device draws other noise."""
     single: float = Field(default=0.5, ge=0, le=1)
     """Share of patients whose pictures are normalised one by one, as one that arrives alone is; others as a stack."""
+
+    @model_validator(mode="after")
+    def _pool_is_possible(self) -> Self:
+        if self.makers and self.lanes > 1:
+            raise ValueError("lanes must be 1 with makers: the training process has one pool")
+        return self
 
 
 class DataConfig(Config):
@@ -83,6 +95,8 @@ class DataConfig(Config):
             raise ValueError("synthetic patients or folders can be given, not both")
         if self.synthetic is not None and self.synthetic.on_device and self.workers:
             raise ValueError("workers must be 0 where synthetic.on_device: the training process makes the patients")
+        if self.synthetic is not None and self.synthetic.makers and self.workers:
+            raise ValueError("workers must be 0 where synthetic.makers make the patients")
         if not self.modalities or len(set(self.modalities)) < len(self.modalities):
             raise ValueError("modalities must name each channel once")
         if self.regions != tuple(region for region in Region if region in self.regions) or not self.regions:

@@ -105,26 +105,27 @@ def test_training_that_broke_at_once_is_begun_again_with_care(script: Any, tmp_p
     read_config(Experiment, ROOT / "configs" / "training" / "default3d.yaml", module.CAREFUL)
 
 
-def test_cores_make_the_patients_where_the_device_cannot(script: Any) -> None:
+def test_patients_are_made_where_training_is_held_up_least(script: Any) -> None:
     config = ROOT / "configs" / "training" / "default3d.yaml"
     module, experiment = script("bench_making"), read_config(Experiment, config)
-    for rates, on_device in (
-        ({"on_device": 40.0, "by_cores": 2.0, "steps": 8.0, "steps_32": 3.0}, True),
-        ({"on_device": 3.0, "by_cores": 30.0, "steps": 8.0, "steps_32": 3.0}, False),
-        ({"on_device": 0.0, "by_cores": 2.0, "steps": 8.0, "steps_32": 3.0}, False),
-        ({"on_device": 0.0, "by_cores": 0.0, "steps": 0.0, "steps_32": 0.0}, False),
+    for rates, on_device, makers in (
+        ({"on_device": 4.0, "by_makers": 20.0, "steps": 30.0, "steps_32": 0.0}, True, True),
+        ({"on_device": 40.0, "by_makers": 1.0, "steps": 8.0, "steps_32": 3.0}, True, False),
+        ({"on_device": 4.0, "by_makers": 20.0, "steps": 0.0, "steps_32": 0.0}, True, True),
+        ({"on_device": 0.0, "by_makers": 2.0, "steps": 8.0, "steps_32": 3.0}, True, True),
+        ({"on_device": 0.0, "by_makers": 0.0, "steps": 0.0, "steps_32": 0.0}, False, False),
     ):
         found = module.compare(experiment, **rates)
         chosen = read_config(Experiment, config, found["overrides"])
         assert chosen.data.synthetic is not None
-        assert chosen.data.synthetic.on_device is on_device
+        assert (chosen.data.synthetic.on_device, chosen.data.synthetic.makers > 0) == (on_device, makers)
         assert chosen.trainer.precision == "bf16-mixed"
-        assert max(found["steps a second, made by device"], found["steps a second, made by cores"]) <= rates["steps"]
+        assert max(found["steps a second, made by device"], found["steps a second, made by makers"]) <= rates["steps"]
 
 
 def test_float32_is_taken_where_half_precision_is_slower(script: Any) -> None:
     experiment = read_config(Experiment, ROOT / "configs" / "training" / "default3d.yaml")
-    found = script("bench_making").compare(experiment, on_device=40.0, by_cores=1.0, steps=2.0, steps_32=6.0)
+    found = script("bench_making").compare(experiment, on_device=40.0, by_makers=1.0, steps=2.0, steps_32=6.0)
     assert "trainer.precision=32-true" in found["overrides"]
     assert found["steps a second, made by device"] > 2.0
 
