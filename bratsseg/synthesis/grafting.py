@@ -35,6 +35,8 @@ class GraftConfig(Config):
     """How many times their own share maps have whose core does not enhance: they are hard, and 57 of 447."""
     scale: tuple[float, float] = (0.8, 1.25)
     """Size relative to the map's, beside what the head's own size does; log-uniform."""
+    largest_ml: float = 280.0
+    """No whole tumour becomes larger than this in the map's own head; one of 447 public ones is."""
     turn_deg: float = 15.0
     """Largest turn about each axis; the middle is likelier."""
     move_mm: float = 4.0
@@ -116,6 +118,7 @@ def _draw_way(draws: Draws, config: GraftConfig, shape: Shape, head: HeadShape) 
     centre = mirror @ (frame @ (torch.tensor(shape.centre) - origin) + shift)
     turn = rotation([draws.middling((-config.turn_deg, config.turn_deg)) for _ in range(3)])
     scale = math.exp(draws.uniform([math.log(bound) for bound in config.scale]))
+    scale = min(scale, (1000 * config.largest_ml / shape.mm3[0]) ** (1 / 3))
     move = torch.tensor([draws.normal(config.move_mm) for _ in range(3)])
     about = turn / scale
     inward = torch.linalg.inv(frame)
@@ -176,11 +179,10 @@ def _box(graft: Graft, lattice: Lattice, room_mm: float) -> tuple[slice, slice, 
     places = torch.cat(corners, 1)
     sides = []
     for axis, count in enumerate(lattice.shape):
-        middle = (count - 1) / 2
-        low = math.floor((float(places[axis].min()) - room_mm) / lattice.spacing_mm + middle)
-        high = math.ceil((float(places[axis].max()) + room_mm) / lattice.spacing_mm + middle)
-        start = min(max(low, 0), count - 4)
-        sides.append(slice(start, min(max(high + 1, start + 4), count)))
+        nearest, farthest = float(places[axis].min()) - room_mm, float(places[axis].max()) + room_mm
+        first, last = (int(end / lattice.spacing_mm + (count - 1) / 2) for end in (nearest, farthest))
+        start = min(max(first, 0), count - 4)
+        sides.append(slice(start, min(max(last + 2, start + 4), count)))
     return sides[0], sides[1], sides[2]
 
 

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import cc3d
@@ -24,7 +25,7 @@ from torch import Tensor
 from bratsseg.errors import ConfigError
 
 KEYS = {"names": 1, "low": 2, "high": 2, "start": 1, "labels": 1}
-"""The arrays of a file and how many axes each has; README-like description in ``scripts/make_shapes.py``."""
+"""The arrays of a file and how many axes each has; ``scripts/make_shapes.py`` describes them."""
 CORE, ENHANCING = 2, 3
 """Label values of Task01 of the Medical Segmentation Decathlon; 1 is edema."""
 STEP_MM = 0.125
@@ -64,9 +65,10 @@ class Shapes:
         self.sha256 = hashlib.sha256(content).hexdigest()
         arrays = _arrays(content, path)
         self.names = [str(name) for name in arrays["names"]]
-        self._low, self._size = arrays["low"].astype(int), (arrays["high"] - arrays["low"]).astype(int)
+        self._low = arrays["low"].astype(int)
+        self._size = arrays["high"].astype(int) - self._low
         start, labels = arrays["start"], arrays["labels"]
-        parts = [labels[a:b] for a, b in zip(start[:-1], start[1:], strict=True)]
+        parts = [labels[int(a) : int(b)] for a, b in pairwise(start)]
         self._counts = np.stack([np.bincount(part, minlength=4)[:4] for part in parts])
         self._packed = [zlib.compress(part.tobytes(), 1) for part in parts]
         self._opened: dict[int, tuple[bytes, Shape]] = {}

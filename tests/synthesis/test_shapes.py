@@ -106,5 +106,5 @@ def test_no_file_and_another_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="readable file"):
         Shapes(tmp_path / "absent.npz")
     (tmp_path / "text.npz").write_text("no archive")
-    with pytest.raises(ConfigError, match="must be an .npz with the arrays names, low"):
+    with pytest.raises(ConfigError, match="with the arrays names, low"):
         Shapes(tmp_path / "text.npz")
