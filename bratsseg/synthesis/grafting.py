@@ -78,6 +78,12 @@ class Graft:
         return enhancing / max(core, 1)
 
 
+def frame_to_atlas() -> tuple[Tensor, Tensor]:
+    """(3, 3) and (3,): mm of the atlas from its centre = the first @ voxel of the frame + the second."""
+    linear = rotation((FRAME_TILT_DEG, 0.0, 0.0)) @ torch.diag(torch.tensor(FRAME_SCALE))
+    return linear, torch.tensor(FRAME_SHIFT_MM) - linear @ torch.tensor(FRAME_ORIGIN)
+
+
 def draw_graft(draws: Draws, config: GraftConfig, path: Path, head: HeadShape) -> Graft:
     """Choose a map, or two, and draw what is done to them."""
     shapes = load_shapes(path)
@@ -111,21 +117,19 @@ def draw_graft(draws: Draws, config: GraftConfig, path: Path, head: HeadShape) -
 
 def _draw_way(draws: Draws, config: GraftConfig, shape: Shape, head: HeadShape) -> Tensor:
     """(3, 4): patient → atlas → there turned, resized and moved about the tumour, perhaps mirrored → voxel."""
-    tilt = rotation((FRAME_TILT_DEG, 0.0, 0.0))
-    frame = tilt @ torch.diag(torch.tensor(FRAME_SCALE))
-    origin, shift = torch.tensor(FRAME_ORIGIN), torch.tensor(FRAME_SHIFT_MM)
+    frame, constant = frame_to_atlas()
     mirror = torch.diag(torch.tensor([-1.0 if draws.chance(0.5) else 1.0, 1.0, 1.0]))
-    centre = mirror @ (frame @ (torch.tensor(shape.centre) - origin) + shift)
+    centre = mirror @ (frame @ torch.tensor(shape.centre) + constant)
     turn = rotation([draws.middling((-config.turn_deg, config.turn_deg)) for _ in range(3)])
     scale = math.exp(draws.uniform([math.log(bound) for bound in config.scale]))
     scale = min(scale, (1000 * config.largest_ml / shape.mm3[0]) ** (1 / 3))
     move = torch.tensor([draws.normal(config.move_mm) for _ in range(3)])
     about = turn / scale
     inward = torch.linalg.inv(frame)
-    # voxel = inward @ (mirror @ (about @ (to_atlas @ p - centre - move) + centre) - shift) + origin
+    # patient → atlas, there about ``centre``: atlas = mirror (about (to_atlas p - centre - move) + centre)
     linear = inward @ mirror @ about @ head.to_atlas
-    constant = inward @ (mirror @ (centre - about @ (centre + move)) - shift) + origin
-    return torch.cat([linear, constant[:, None]], 1)
+    origin = inward @ (mirror @ (centre - about @ (centre + move)) - constant)
+    return torch.cat([linear, origin[:, None]], 1)
 
 
 def _alike(way: Tensor, shape: Shape, other: Shape) -> Tensor:

@@ -89,6 +89,10 @@ class Shapes:
         flat = np.frombuffer(zlib.decompress(self._packed[number]), np.uint8)
         return flat.reshape(self._size[number])
 
+    def low(self, number: int) -> NDArray[np.int_]:
+        """Voxel (i, j, k) of the frame of the maps where that map begins."""
+        return np.asarray(self._low[number])
+
     def shape(self, number: int) -> Shape:
         """The map as signed distances; measured at its first use, packed afterwards."""
         found = self._opened.get(number)
