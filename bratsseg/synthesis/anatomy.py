@@ -135,7 +135,7 @@ def draw_shape(draws: Draws, config: AnatomyConfig) -> HeadShape:
     """Draw what makes this head differ from the atlas."""
     size = draws.uniform(config.scale)
     axes = [size * math.exp(draws.normal(config.aspect_sd)) for _ in range(3)]
-    turn = _rotation([draws.middling((-limit, limit)) for limit in config.rotation_deg])
+    turn = rotation([draws.middling((-limit, limit)) for limit in config.rotation_deg])
     strengths = (config.elastic_mm[0] * draws.uniform((0.3, 1.4)), config.elastic_mm[1] * draws.uniform((0.2, 1.4)))
     atrophy = draws.uniform(config.atrophy)
     weights = (draws.normal(config.tissue_bias_sd), draws.normal(config.tissue_bias_sd), atrophy)
@@ -150,7 +150,8 @@ def draw_shape(draws: Draws, config: AnatomyConfig) -> HeadShape:
     )
 
 
-def _rotation(degrees: Sequence[float]) -> Tensor:
+def rotation(degrees: Sequence[float]) -> Tensor:
+    """(3, 3) that turns about the R, A and S axes, in this order."""
     turn = torch.eye(3)
     for axis, angle in enumerate(degrees):
         c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))

@@ -11,7 +11,7 @@ from bratsseg.synthesis.contrast import ContrastConfig, draw_palette, paint_tiss
 from bratsseg.synthesis.distractors import DistractorConfig, add_distractors, cut_brain
 from bratsseg.synthesis.draws import Draws
 from bratsseg.synthesis.head import HeadConfig, add_head
-from bratsseg.synthesis.outline import OutlineConfig, outline
+from bratsseg.synthesis.outline import OutlineConfig, draw_reader, outline
 from bratsseg.synthesis.patient import SyntheticPatient
 from bratsseg.synthesis.pictures import PictureConfig
 from bratsseg.synthesis.tumour import TumourConfig, draw_foci, grow, pushes
@@ -60,7 +60,9 @@ def synthesize_patient(
     artefacts = draw_artefacts(draws, config.artefacts, spacing_mm)
     lattice = fitting_lattice(shape, atlas, spacing_mm)
     anatomy = bend(draws, shape, lattice, atlas=atlas, pushes=pushes(foci, atlas, shape), config=config.anatomy)
-    tumour = grow(draws, foci, anatomy, lattice)
+    # A real shape is outlined as it was, and its border laid around that: its reader is known before it grows.
+    reader = draw_reader(draws, config.outline) if any(focus.graft for focus in foci) else None
+    tumour = grow(draws, foci, anatomy, lattice, reader)
     images = paint_tissue(draws, palette, anatomy, lattice)
     add_distractors(draws, config.distractors, images, anatomy, lattice)
     paint_tumour(draws, palette, images, tumour=tumour, anatomy=anatomy, lattice=lattice)
@@ -72,5 +74,6 @@ def synthesize_patient(
     images = acquire(draws, artefacts, images, lattice, config.artefacts.bias_scale_mm)
     if config.head is None:
         images.clamp_(min=0.01).mul_(brain)
-    regions = outline(draws, config.outline, tumour, anatomy.fluid, lattice) & brain
+    reader = reader or draw_reader(draws, config.outline)
+    regions = outline(reader, tumour, anatomy.fluid, lattice) & brain
     return SyntheticPatient(images, regions, brain, (spacing_mm, spacing_mm, spacing_mm))

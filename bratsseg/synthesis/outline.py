@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bratsseg.config import Config
 from bratsseg.synthesis.draws import Draws, Lattice
+from bratsseg.synthesis.reader import Reader
 from bratsseg.synthesis.tumour import Tumour
 
 
@@ -26,14 +27,19 @@ class OutlineConfig(Config):
     """Sd of the Gaussian that smooths it: references cut across the fingers of edema and include narrow sulci."""
 
 
-def outline(draws: Draws, config: OutlineConfig, tumour: Tumour, fluid: Tensor, lattice: Lattice) -> Tensor:
+def draw_reader(draws: Draws, config: OutlineConfig) -> Reader:
+    """Draw where one patient's outline will pass."""
+    return Reader(draws.uniform(config.level), draws.uniform(config.smoothing_mm))
+
+
+def outline(reader: Reader, tumour: Tumour, fluid: Tensor, lattice: Lattice) -> Tensor:
     """Regions (3, I, J, K) bool, nested WT, TC, ET; wide spaces of ``fluid`` (I, J, K) 0..1 stay outside."""
-    level, smoothing = draws.uniform(config.level), draws.uniform(config.smoothing_mm)
     core, enhancing = tumour.core > 0.5, tumour.enhancing > 0.5
     if not tumour.present:
         return torch.stack([torch.zeros_like(core), core, enhancing])
-    sd = smoothing / lattice.spacing_mm
-    whole = (smoothed(tumour.whole, sd) > level) & ~((smoothed(fluid, sd) > 0.5) & (tumour.whole < 0.5))
+    sd = reader.smoothing_mm / lattice.spacing_mm
+    cut = smoothed(tumour.whole, sd) > reader.level if tumour.outlined is None else tumour.outlined
+    whole = cut & ~((smoothed(fluid, sd) > 0.5) & (tumour.whole < 0.5))
     return torch.stack([whole | core, core, enhancing])
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from bratsseg.config import Config
 from bratsseg.synthesis.anatomy import DEPTH, UPPER, WHITE, Anatomy, Atlas, HeadShape, Push
 from bratsseg.synthesis.draws import Draws, Lattice
+from bratsseg.synthesis.grafting import Graft, GraftConfig, draw_graft, grow_graft
+from bratsseg.synthesis.reader import Reader
+from bratsseg.synthesis.shapes import FEW
 
 
 class TumourKind(StrEnum):
@@ -76,6 +81,12 @@ class TumourConfig(Config):
     """The same of a core that does not enhance."""
     push: tuple[float, float] = (0.0, 0.3)
     """Mass effect in radii of the core; less near the surface, where the skull holds."""
+    shapes: Path | None = None
+    """A file of real label maps that tumours are grown from, beside the drawn ones: see ``scripts/make_shapes.py``."""
+    real_share: float = Field(default=0.6, ge=0, le=1)
+    """Share of patients with a tumour whose tumour, all its parts, has a real shape; where ``shapes`` is given."""
+    graft: GraftConfig = GraftConfig()
+    """What is done to a real shape."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,8 @@ class Focus:
     crosses: bool
     lobes: tuple[tuple[tuple[float, float, float], float], ...]
     push: float
+    graft: Graft | None = None
+    """A real shape; what a shape says is then not drawn, though the fields above hold something like it."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +128,16 @@ class Tumour:
     core: Tensor
     enhancing: Tensor
     present: bool
+    outlined: Tensor | None = None
+    """(I, J, K) bool: the whole tumour as a real reader outlined its shape; None where the outline is to be found."""
 
 
 def draw_foci(draws: Draws, config: TumourConfig, atlas: Atlas, shape: HeadShape) -> list[Focus]:
     """Draw the foci of one patient; none at all is one of the outcomes."""
     if draws.chance(config.none):
         return []
+    if config.shapes is not None and draws.chance(config.real_share):
+        return [_of_real_shape(draws, config, config.shapes, shape)]
     foci = [_draw_focus(draws, config, _anywhere(draws, config, atlas, shape), None)]
     while len(foci) < 3 and draws.chance(config.second_focus):
         first = foci[0]
@@ -144,8 +161,10 @@ def pushes(foci: list[Focus], atlas: Atlas, shape: HeadShape) -> list[Push]:
     return result
 
 
-def grow(draws: Draws, foci: list[Focus], anatomy: Anatomy, lattice: Lattice) -> Tumour:
-    """Turn drawn foci into memberships on the lattice."""
+def grow(draws: Draws, foci: list[Focus], anatomy: Anatomy, lattice: Lattice, reader: Reader | None = None) -> Tumour:
+    """Turn drawn foci into memberships on the lattice; a real shape is laid where ``reader`` would outline it."""
+    if reader is not None and foci and foci[0].graft is not None:
+        return _grow_real_shape(draws, foci[0], anatomy, lattice, reader)
     whole, core, enhancing = (torch.zeros(lattice.shape, device=lattice.device) for _ in range(3))
     for focus in foci:
         box = _box(focus, lattice)
@@ -181,12 +200,49 @@ def _depth_at(centre_mm: tuple[float, float, float], atlas: Atlas, shape: HeadSh
     return float(atlas.maps[DEPTH, i, j, k])
 
 
+def _of_real_shape(draws: Draws, config: TumourConfig, path: Path, head: HeadShape) -> Focus:
+    graft = draw_graft(draws, config.graft, path, head)
+    kind = TumourKind.EDEMA
+    if graft.core_radius_mm > 0:
+        kind = TumourKind.NON_ENHANCING if graft.enhancing_share < FEW else TumourKind.ENHANCING
+    share = graft.core_radius_mm / graft.radius_mm
+    focus = _with_details(draws, config, kind, graft.centre_mm, radius=graft.radius_mm, share=share)
+    return replace(focus, core_centre_mm=graft.core_centre_mm, lobes=(), graft=graft)
+
+
+def _grow_real_shape(draws: Draws, focus: Focus, anatomy: Anatomy, lattice: Lattice, reader: Reader) -> Tumour:
+    assert focus.graft is not None
+    return Tumour(
+        *grow_graft(
+            draws,
+            focus.graft,
+            (focus.softness_mm, focus.core_softness_mm),
+            spares_ventricle=focus.spares_ventricle,
+            anatomy=anatomy,
+            lattice=lattice,
+            reader=reader,
+        ),
+    )
+
+
 def _draw_focus(draws: Draws, config: TumourConfig, centre: tuple[float, float, float], first: Focus | None) -> Focus:
     kind = _draw_kind(draws, config, first)
     radius = draws.log_normal(config.radius_median_mm, config.radius_sigma, config.radius_mm)
     if first is not None:
         radius = max(first.radius_mm * draws.low((0.2, 0.9)), config.radius_mm[0])
-    share = _draw_core_share(draws, kind, radius)
+    return _with_details(draws, config, kind, centre, radius=radius, share=_draw_core_share(draws, kind, radius))
+
+
+def _with_details(
+    draws: Draws,
+    config: TumourConfig,
+    kind: TumourKind,
+    centre: tuple[float, float, float],
+    *,
+    radius: float,
+    share: float,
+) -> Focus:
+    """The focus of a kind, ``radius`` mm and a core of ``share`` radii with all else drawn."""
     stretch = [math.exp(draws.normal(0.17)) for _ in range(3)]
     enhancing = kind is TumourKind.ENHANCING
     core_radius = share * radius

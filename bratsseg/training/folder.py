@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import platform
 import re
@@ -17,6 +18,7 @@ from bratsseg.config import read_config, write_config
 from bratsseg.errors import ConfigError
 from bratsseg.files import replacing, write_json
 from bratsseg.synthesis.generator import VERSION
+from bratsseg.synthesis.shapes import load_shapes
 from bratsseg.training.experiment import Experiment
 
 LAST = Path("checkpoints") / "last.ckpt"
@@ -27,6 +29,8 @@ VERSIONS = "versions.json"
 SPLIT = "split.json"
 SCORES = Path("validation") / "scores.csv"
 AVERAGE = "average"
+SHAPES = "shapes"
+"""Key of ``VERSIONS`` that says which real label maps tumours were grown from; absent where all were drawn."""
 
 FREE_TO_CHANGE = (
     "trainer.max_epochs",
@@ -41,6 +45,7 @@ FREE_TO_CHANGE = (
     "data.workers",
     "data.folder",
     "data.cache",
+    "synthesis.tumour.shapes",
 )
 """What may differ when a run goes on: how long, on what machine, and where the same data lie now."""
 
@@ -59,9 +64,12 @@ def open_folder(experiment: Experiment, run: Path) -> None:
                 f"run {run}: was started with another experiment: {'; '.join(differing)}. "
                 "Give the old values, or another folder"
             )
+    now = versions(experiment)
+    if (run / LAST).exists() and (run / VERSIONS).exists():
+        _require_same_shapes(run, now)
     run.mkdir(parents=True, exist_ok=True)
     (run / LAST).parent.mkdir(exist_ok=True)
-    write_json(run / VERSIONS, versions())
+    write_json(run / VERSIONS, now)
     with replacing(record) as part:
         write_config(experiment, part)
 
@@ -108,15 +116,28 @@ def write_table(path: Path, names: list[str], rows: list[dict[str, Any]]) -> Non
         writer.writerows(rows)
 
 
-def versions() -> dict[str, str]:
-    """Of everything that decides what a run computes."""
+def versions(experiment: Experiment) -> dict[str, str]:
+    """Of everything that decides what a run computes; ``ConfigError`` where its file of shapes cannot be read."""
     found = {"python": platform.python_version(), "generator": VERSION}
+    path = experiment.synthesis.tumour.shapes
+    if path is not None:
+        shapes = load_shapes(path)
+        found[SHAPES] = f"{len(shapes)} public label maps, SHA-256 {shapes.sha256}"
     for name in ("bratsseg", "torch", "lightning", "numpy", "monai"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def _require_same_shapes(run: Path, now: dict[str, str]) -> None:
+    before = json.loads((run / VERSIONS).read_text(encoding="utf-8"))
+    if before.get(SHAPES) != now.get(SHAPES):
+        raise ConfigError(
+            f"run {run}: synthesis.tumour.shapes must hold what it was started with, {before.get(SHAPES)}, held "
+            f"{now.get(SHAPES)}. Give the old file, or another folder"
+        )
 
 
 def _leaves(values: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -31,6 +31,7 @@ from bratsseg.training.folder import (
     LAST,
     LOG,
     SCORES,
+    SHAPES,
     VERSIONS,
     differences,
     read_checkpoint,
@@ -136,7 +137,7 @@ def _describe(
     experiment = trained[0].experiment
     return ReleasedModel(
         **names,
-        summary=_summary(experiment, len(trained)),
+        summary=_summary(trained),
         modalities=experiment.data.modalities,
         regions=experiment.data.regions,
         target=experiment.data.target,
@@ -151,15 +152,24 @@ def _describe(
     )
 
 
-def _summary(experiment: Experiment, folds: int) -> str:
+def _summary(trained: Sequence[TrainingRun]) -> str:
+    experiment, folds = trained[0].experiment, len(trained)
     kind = "2-D" if experiment.network.dims == 2 else "3-D"
     on = ", ".join(modality.label for modality in experiment.data.modalities)
     several = f", {folds} folds" if folds > 1 else ""
-    return f"{kind} {experiment.network.name} trained as {experiment.name} on {_data(experiment)} ({on}){several}"
+    return f"{kind} {experiment.network.name} trained as {experiment.name} on {_data(trained[0])} ({on}){several}"
 
 
-def _data(experiment: Experiment) -> str:
-    return "synthetic patients only" if experiment.data.synthetic else "the user's scans"
+def _data(one: TrainingRun) -> str:
+    if one.experiment.data.synthetic is None:
+        return "the user's scans"
+    shapes = _versions(one.run).get(SHAPES)
+    return "synthetic patients only" + (f", tumours also of the shapes of {shapes}" if shapes else "")
+
+
+def _versions(run: Path) -> dict[str, str]:
+    found: dict[str, str] = json.loads((run / VERSIONS).read_text(encoding="utf-8"))
+    return found
 
 
 def _needs(experiment: Experiment) -> dict[Region, tuple[tuple[Modality, ...], ...]]:
@@ -202,12 +212,12 @@ def _provenance(trained: Sequence[TrainingRun]) -> dict[str, Any]:
         )
     return {
         "experiment": first.experiment.name,
-        "data": _data(first.experiment),
+        "data": _data(first),
         "started_from": first.experiment.trainer.init_from,
         "seed": first.experiment.seed,
         "samples_a_step": first.experiment.trainer.batch_size * first.experiment.trainer.accumulate,
         "runs": runs,
-        "versions": json.loads((first.run / VERSIONS).read_text(encoding="utf-8")),
+        "versions": _versions(first.run),
     }
 
 

@@ -6,7 +6,8 @@ import torch
 from scipy import ndimage
 
 from bratsseg.synthesis.draws import Draws, Lattice
-from bratsseg.synthesis.outline import OutlineConfig, outline, smoothed
+from bratsseg.synthesis.outline import OutlineConfig, draw_reader, outline, smoothed
+from bratsseg.synthesis.reader import Reader
 from bratsseg.synthesis.tumour import Tumour
 
 CPU = torch.device("cpu")
@@ -24,9 +25,8 @@ def tumour(present: bool = True) -> Tumour:
 
 
 def drawn(level: float, smoothing_mm: float = 1.0, *, fluid: torch.Tensor | None = None) -> torch.Tensor:
-    config = OutlineConfig(level=(level, level), smoothing_mm=(smoothing_mm, smoothing_mm))
     no_fluid = torch.zeros(LATTICE.shape)
-    return outline(Draws(1, 2, CPU), config, tumour(), no_fluid if fluid is None else fluid, LATTICE)
+    return outline(Reader(level, smoothing_mm), tumour(), no_fluid if fluid is None else fluid, LATTICE)
 
 
 @pytest.mark.parametrize("sd", [0.4, 1.0, 1.7])
@@ -57,6 +57,7 @@ def test_wide_fluid_stays_outside_and_a_narrow_sulcus_does_not() -> None:
 
 
 def test_nobody_draws_around_nothing() -> None:
-    regions = outline(Draws(1, 2, CPU), OutlineConfig(), tumour(present=False), torch.zeros(LATTICE.shape), LATTICE)
+    reader = draw_reader(Draws(1, 2, CPU), OutlineConfig())
+    regions = outline(reader, tumour(present=False), torch.zeros(LATTICE.shape), LATTICE)
     assert regions.shape == (3, *LATTICE.shape)
     assert not regions.any()
