@@ -62,7 +62,12 @@ class ContrastConfig(Config):
     mismatch_flair: Range = (0.9, 1.15)
     """FLAIR of such a core's middle, relative to cortex; its outer millimetres keep that of edema or more."""
     diffuse: float = 0.3
-    """Share of patients whose solid core is hardly told from edema by its intensity: only by where it grows."""
+    """Share of patients whose solid core is hardly told from edema by its intensity: mostly by where it grows."""
+    diffuse_solid: float = 0.5
+    """The same where nothing enhances. Of four such public cases the best line through all intensities parts core
+    from edema with an area under the curve of .65 and .9 in two, above .94 in the others."""
+    diffuse_alike: Range = (0.4, 0.95)
+    """How far its intensities lie on the way to those of edema; 1 would leave its place alone to tell."""
     cystic: float = 0.4
     """Share of patients with an enhancing tumour whose core is fluid rather than solid."""
     mixed: float = 0.28
@@ -213,8 +218,8 @@ def _draw_core(
         core[2] = min(core[2], core[1] + draws.uniform((0.0, 0.06)))
         core[3] = edema[3] * draws.uniform((1.2, 1.7))
         return core, rim
-    if draws.chance(config.diffuse):
-        alike = draws.uniform((0.4, 0.95))
+    if draws.chance(config.diffuse if enhances else config.diffuse_solid):
+        alike = draws.uniform(config.diffuse_alike)
         core = [c + alike * (e - c) for c, e in zip(core, edema, strict=True)]
     return core, core
 
