@@ -22,6 +22,14 @@ class ArtefactConfig(Config):
     """Sd of the log bias field; .015-.1 in white matter of public cases."""
     bias_scale_mm: float = 55.0
     """Distance over which the bias varies."""
+    poles: float = 0.3
+    """Share of modalities whose front or back is brighter: a coil lies closer there, or it is corrected badly."""
+    poles_by: tuple[float, float] = (0.05, 0.3)
+    """How much brighter, at 80 mm from the middle; it grows with the square of that."""
+    surface: float = 0.25
+    """Share of modalities that are brighter towards the brain's surface on all sides, as array coils have it."""
+    surface_by: tuple[float, float] = (0.05, 0.25)
+    """How much brighter there than in the middle."""
     gamma_sd: float = 0.14
     """Sd of the log exponent on intensities."""
     blur: tuple[float, float] = (0.0, 0.12)
@@ -43,6 +51,8 @@ class ModalityArtefacts:
     """What was drawn for one modality."""
 
     bias_sd: float
+    pole: float
+    surface: float
     gamma: float
     taps: tuple[tuple[float, float], ...]
     thick_axis: int | None
@@ -69,12 +79,21 @@ def _draw_one(
     noise = draws.middling(config.noise_sd) if modality == FLAIR else draws.low(config.noise_sd)
     return ModalityArtefacts(
         bias_sd=draws.uniform(config.bias_sd),
+        pole=_pole(draws, config),
+        surface=draws.uniform(config.surface_by) if draws.chance(config.surface) else 0.0,
         gamma=math.exp(draws.normal(config.gamma_sd)),
         taps=tuple(taps),
         thick_axis=draws.index(torch.tensor([0.15, 0.15, 0.7])) if draws.chance(config.thick) else None,
         thickness_mm=draws.uniform(config.thickness_mm),
         noise_sd=noise * (config.noise_t1n if modality == T1N else 1.0),
     )
+
+
+def _pole(draws: Draws, config: ArtefactConfig) -> float:
+    """How much brighter the front is (positive), or the back (negative)."""
+    if not draws.chance(config.poles):
+        return 0.0
+    return draws.uniform(config.poles_by) * (1 if draws.chance(0.5) else -1)
 
 
 def acquire(
@@ -85,7 +104,7 @@ def acquire(
     for m, effect in enumerate(artefacts):
         image = images[m]
         torch.pow(image.clamp_(min=0.02), effect.gamma, out=image)
-        image.mul_(bias[m].mul_(effect.bias_sd).exp_())
+        image.mul_(_coil(effect, bias[m].mul_(effect.bias_sd), lattice).exp_())
         noise = draws.white(lattice.shape)
         image.add_(noise, alpha=effect.noise_sd * 0.6)
         for axis, (ahead, behind) in enumerate(effect.taps):
@@ -95,6 +114,18 @@ def acquire(
         image.add_(noise.roll(1, 2), alpha=effect.noise_sd * 0.5)
         images[m] = image
     return images
+
+
+def _coil(effect: ModalityArtefacts, log_bias: Tensor, lattice: Lattice) -> Tensor:
+    """Add what the place of the coil's elements does to a log bias, in place."""
+    across, along, up = (lattice.axis_mm(axis) for axis in range(3))
+    if effect.pole:
+        towards = (along * math.copysign(1 / 80, effect.pole)).clamp_(min=0)
+        log_bias.add_(towards.square_(), alpha=abs(effect.pole))
+    if effect.surface:
+        outward = (across / 70).square_() + (along / 85).square_() + (up / 65).square_()
+        log_bias.add_(outward.clamp_(max=1.5), alpha=effect.surface)
+    return log_bias
 
 
 def _average(image: Tensor, axis: int, ahead: float, behind: float) -> Tensor:

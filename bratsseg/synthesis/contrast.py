@@ -1,4 +1,4 @@
-"""How bright each tissue is in each modality: drawn in ranges, tied between modalities, painted in one pass.
+"""How bright each tissue is in each modality: drawn in ranges, tied between modalities.
 
 Intensities are relative to healthy white matter (1). The ranges cover the medians of public cases, stretched on both
 sides so that a scanner nobody has measured is still inside them.
@@ -8,19 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-
 from bratsseg.config import Config
-from bratsseg.synthesis.anatomy import Anatomy
-from bratsseg.synthesis.draws import Draws, Lattice
-from bratsseg.synthesis.tumour import Tumour
+from bratsseg.synthesis.draws import Draws
 
 Range = tuple[float, float]
-
-# How much of the fine variation each modality shows: T1 is the smoothest inside tumours of public cases.
-GRAIN = (1.0, 0.3, 1.2, 1.0)
 
 
 class Ranges(Config):
@@ -47,23 +38,57 @@ class ContrastConfig(Config):
     """Edema; medians 1.48, .91, .95, 1.48."""
     core: Ranges = Ranges(flair=(0.82, 1.45), t1n=(0.66, 0.98), t1c=(-0.1, 0.12), t2w=(0.95, 1.6))
     """Solid non-enhancing core; FLAIR and T2 are relative to edema, where it is usually the brighter (.99-1.27)."""
-    necrosis: Ranges = Ranges(flair=(0.5, 2.3), t1n=(0.46, 0.9), t1c=(-0.08, 0.1), t2w=(1.3, 3.0))
+    necrosis: Ranges = Ranges(flair=(0.5, 2.3), t1n=(0.46, 0.9), t1c=(-0.08, 0.1), t2w=(1.3, 2.8))
     """Fluid necrosis: from dark as cerebrospinal fluid to bright with protein on FLAIR, where six of nine public cases
     have it brighter than edema."""
     enhancing: Ranges = Ranges(flair=(0.65, 1.22), t1n=(0.82, 1.05), t1c=(1.1, 2.1), t2w=(0.76, 1.36))
     """Enhancing tumour; FLAIR and T2 relative to edema; T1ce absolute, the low end likelier (median 1.31)."""
-    low_contrast: float = 0.1
-    """Share of patients whose edema is hardly brighter than cortex on FLAIR."""
+    solid: Ranges = Ranges(flair=(0.84, 1.3), t1n=(0.7, 1.0), t1c=(-0.08, 0.07), t2w=(0.98, 1.5))
+    """Core of a tumour that enhances nowhere, FLAIR and T2 relative to edema: cellular tissue rather than necrosis.
+    Four public cases without enhancement have it at .73-.98 on T1, 1.02-1.24 on T2, 1.06-1.14 on FLAIR."""
+    low_contrast: float = 0.12
+    """Share of patients with an enhancing tumour whose edema is hardly brighter than cortex."""
+    low_contrast_solid: float = 0.35
+    """The same where nothing enhances: diffuse astrocytoma is found on FLAIR alone, or late."""
+    low_contrast_flair: Range = (1.05, 1.15)
+    """Their edema relative to cortex, FLAIR; below 5 % nobody could tell where to draw."""
+    low_contrast_t1n: Range = (0.88, 1.0)
+    """The same on T1, relative to white matter: nearly normal. T1ce follows it."""
+    low_contrast_t2w: Range = (1.0, 1.15)
+    """The same on T2, relative to cortex."""
+    mismatch: float = 0.15
+    """Share of tumours without enhancement whose core is suppressed on FLAIR but for its rim, very bright on T2, dark
+    on T1: the T2-FLAIR mismatch, in 12 % of lower-grade gliomas (Patel et al., Clinical Cancer Research 2017)."""
+    mismatch_flair: Range = (0.9, 1.15)
+    """FLAIR of such a core's middle, relative to cortex; its outer millimetres keep that of edema or more."""
     diffuse: float = 0.3
-    """Share of patients whose solid core is hardly told from edema by its intensity: only by where it grows."""
+    """Share of patients whose solid core is hardly told from edema by its intensity: mostly by where it grows."""
+    diffuse_solid: float = 0.5
+    """The same where nothing enhances. Of four such public cases the best line through all intensities parts core
+    from edema with an area under the curve of .65 and .9 in two, above .94 in the others."""
+    diffuse_alike: Range = (0.4, 0.95)
+    """How far its intensities lie on the way to those of edema; 1 would leave its place alone to tell."""
     cystic: float = 0.4
-    """Share of patients whose core is fluid rather than solid."""
+    """Share of patients with an enhancing tumour whose core is fluid rather than solid."""
     mixed: float = 0.28
-    """Share of patients whose core is part fluid, part solid."""
+    """Share of patients whose core is part fluid, part solid, as cysts of a tumour that does not enhance are."""
+    fading: float = 0.35
+    """Share of patients whose edema grows fainter towards its border, beyond what its soft border does: on FLAIR the
+    outer 3 mm of nine public cases stand .45-.85 (median .55) as high above white matter as what lies deeper."""
+    fading_by: Range = (0.1, 0.5)
+    """How far it falls there towards what is just abnormal, ``low_contrast_flair`` at its lower end."""
+    faint_rim: float = 0.15
+    """Share of patients whose enhancement is faint."""
+    faint_rim_t1c: Range = (1.05, 1.3)
+    """T1ce of such; fainter blushes are not drawn as enhancing, and readers leave them out."""
     suppressed: float = 0.3
     """Share of patients whose necrosis is as dark as cerebrospinal fluid on FLAIR."""
-    blood: float = 0.08
-    """Share of patients with old blood in the core: bright on T1 with and without contrast."""
+    blood: float = 0.15
+    """Share of patients with old blood in the core: as bright on T1 as on T1ce, so no enhancement."""
+    blood_t1n: Range = (0.25, 0.8)
+    """What methaemoglobin adds to T1 and T1ce alike."""
+    blood_t2w: Range = (-0.6, 0.3)
+    """What it adds to T2 and, by half, to FLAIR: dark inside cells, bright once free."""
     texture: Range = (0.3, 1.2)
     """How much of the template's own T1 contrast (deep nuclei, myelination) shows, on T1 and T1ce."""
     unevenness: Range = (0.01, 0.06)
@@ -74,12 +99,18 @@ class ContrastConfig(Config):
     """Sd of variation inside the tumour's parts."""
     patch_mm: Range = (6.0, 30.0)
     """Scale of that variation, coarse likelier: parts of real tumours are mostly even, or fade from end to end."""
+    even_patchiness: float = 0.05
+    """Largest sd of that where contrast is low, so that a part is not lost in its own variation."""
+    core_evenness: Range = (0.25, 1.0)
+    """That variation in a core without enhancement relative to edema's: it is the more even of the two."""
     edema_grain: Range = (0.0, 0.09)
     """Sd of fine variation inside edema."""
     enhancing_grain: Range = (0.05, 0.24)
     """Sd of fine variation inside enhancing tumour."""
     anatomy_in_edema: Range = (0.0, 0.7)
     """How much of the tissue's own contrast is still seen through edema."""
+    anatomy_in_core: Range = (0.0, 0.4)
+    """The same through a core without enhancement: infiltrated gyri and sulci still show."""
 
 
 @dataclass(frozen=True)
@@ -89,63 +120,126 @@ class Palette:
     grey: tuple[float, ...]
     fluid: tuple[float, ...]
     edema: tuple[float, ...]
+    border: tuple[float, ...]
     core: tuple[float, ...]
+    core_border: tuple[float, ...]
     necrosis: tuple[float, ...]
     enhancing: tuple[float, ...]
     fluid_share: float | None
-    blood: float
+    blood: tuple[float, ...]
     texture: tuple[float, ...]
     unevenness: tuple[float, ...]
     grain: float
     patchiness: float
+    core_patchiness: float
     patch_mm: float
     edema_grain: float
     enhancing_grain: float
     anatomy_in_edema: float
+    anatomy_in_core: float
     effaced: float
 
 
-def draw_palette(draws: Draws, config: ContrastConfig) -> Palette:
-    """Draw the intensities of one patient."""
+def draw_palette(draws: Draws, config: ContrastConfig, *, enhances: bool = True) -> Palette:
+    """Draw the intensities of one patient, whose main tumour ``enhances`` or does not."""
     grey = _tied(draws, config.grey)
-    low = draws.chance(config.low_contrast)
-    severity = draws.middling((0, 1))
-    edema = list(_tied(draws, config.edema, severity))
-    floor = grey[0] * (draws.uniform((1.0, 1.1)) if low else draws.uniform((1.06, 1.16)))
-    edema[0] = floor if low else max(edema[0], floor)
-    edema[3] = max(edema[3], grey[3] * draws.uniform((0.97, 1.1)))
-    core = _relative(_tied(draws, config.core), edema)
-    core[1] = min(core[1], edema[1] * 1.02)
-    core[2] = min(core[2], edema[2] * 1.08)
-    if draws.chance(config.diffuse):
-        alike = draws.uniform((0.4, 0.95))
-        core = [c + alike * (e - c) for c, e in zip(core, edema, strict=True)]
-    enhancing = _relative(_tied(draws, config.enhancing), edema)
-    enhancing[2] = max(draws.low(config.enhancing.t1c), 1.12 * max(edema[2], core[2]))
+    low = draws.chance(config.low_contrast if enhances else config.low_contrast_solid)
+    edema = _draw_edema(draws, config, grey, low)
+    core, core_border = _draw_core(draws, config, grey, edema=edema, enhances=enhances)
+    enhancing = _draw_enhancing(draws, config, edema, core)
     fluid, necrosis = _tied(draws, config.fluid), list(_tied(draws, config.necrosis))
     if draws.chance(config.suppressed):
         necrosis[0] = fluid[0] * draws.uniform((0.9, 1.4))
-    cystic, mixed = draws.chance(config.cystic), draws.chance(config.mixed)
+        necrosis[3] = max(necrosis[3], 0.75 * fluid[3])  # what FLAIR suppresses is free water
+    cystic, mixed = draws.chance(config.cystic) and enhances, draws.chance(config.mixed)
     strength = draws.uniform(config.texture)
+    patchiness = draws.uniform(config.patchiness)
+    if low:
+        patchiness = min(patchiness, config.even_patchiness)
     return Palette(
         grey=grey,
         fluid=fluid,
         edema=tuple(edema),
+        border=_draw_border(draws, config, grey, edema),
         core=tuple(core),
+        core_border=tuple(core_border),
         necrosis=tuple(necrosis),
         enhancing=tuple(enhancing),
-        fluid_share=draws.uniform((-0.8, 0.8)) if mixed else (-9.0 if cystic else None),
-        blood=draws.uniform((0.25, 0.8)) if draws.chance(config.blood) else 0.0,
+        fluid_share=draws.uniform((-0.8, 0.8) if enhances else (0.2, 1.4)) if mixed else (-9.0 if cystic else None),
+        blood=_draw_blood(draws, config),
         texture=(draws.normal(0.25), strength, strength * draws.uniform((0.6, 1.0)), draws.normal(0.3) - 0.4),
         unevenness=tuple(draws.uniform(config.unevenness) for _ in range(4)),
         grain=draws.uniform(config.grain),
-        patchiness=draws.uniform(config.patchiness),
+        patchiness=patchiness,
+        core_patchiness=patchiness * (1.0 if enhances else draws.uniform(config.core_evenness)),
         patch_mm=config.patch_mm[1] - draws.low((0.0, config.patch_mm[1] - config.patch_mm[0])),
         edema_grain=draws.uniform(config.edema_grain),
         enhancing_grain=draws.uniform(config.enhancing_grain),
         anatomy_in_edema=draws.uniform(config.anatomy_in_edema),
+        anatomy_in_core=0.0 if enhances else draws.uniform(config.anatomy_in_core),
         effaced=draws.uniform((0.2, 1.0)),
     )
+
+
+def _draw_edema(draws: Draws, config: ContrastConfig, grey: tuple[float, ...], low: bool) -> list[float]:
+    """Edema's intensities; where contrast is ``low`` FLAIR stands just above cortex, and the rest is near normal."""
+    edema = list(_tied(draws, config.edema, draws.middling((0, 1))))
+    if low:
+        t1 = draws.uniform(config.low_contrast_t1n)
+        flair, t2 = draws.uniform(config.low_contrast_flair), draws.uniform(config.low_contrast_t2w)
+        return [grey[0] * flair, t1, t1 + draws.middling(config.edema.t1c), grey[3] * t2]
+    edema[0] = max(edema[0], grey[0] * draws.uniform((1.06, 1.16)))
+    edema[3] = max(edema[3], grey[3] * draws.uniform((0.97, 1.1)))
+    return edema
+
+
+def _draw_border(
+    draws: Draws, config: ContrastConfig, grey: tuple[float, ...], edema: list[float]
+) -> tuple[float, ...]:
+    """Edema at its border, on the way to what is just abnormal: FLAIR above cortex, T1 and T2 near normal."""
+    by = draws.uniform(config.fading_by) if draws.chance(config.fading) else 0.0
+    just = (config.low_contrast_flair[0] * grey[0], 1.0, 1.0, 0.5 * (1 + grey[3]))
+    faint = (min(just[0], edema[0]), max(just[1], edema[1]), max(just[2], edema[2]), min(just[3], edema[3]))
+    return tuple(e + by * (f - e) for e, f in zip(edema, faint, strict=True))
+
+
+def _draw_core(
+    draws: Draws, config: ContrastConfig, grey: tuple[float, ...], *, edema: list[float], enhances: bool
+) -> tuple[list[float], list[float]]:
+    """Solid core in its middle and at its border; darker than edema on T1, mostly brighter on T2."""
+    core = _relative(_tied(draws, config.core if enhances else config.solid), edema)
+    core[1] = min(core[1], edema[1] * 1.02)
+    core[2] = min(core[2], edema[2] * 1.08)
+    if not enhances and draws.chance(config.mismatch):
+        rim = list(core)
+        rim[0] = edema[0] * draws.uniform((1.0, 1.2))
+        core[0] = grey[0] * draws.uniform(config.mismatch_flair)
+        core[1] = min(core[1], edema[1] * draws.uniform((0.72, 0.9)))
+        core[2] = min(core[2], core[1] + draws.uniform((0.0, 0.06)))
+        core[3] = edema[3] * draws.uniform((1.2, 1.7))
+        return core, rim
+    if draws.chance(config.diffuse if enhances else config.diffuse_solid):
+        alike = draws.uniform(config.diffuse_alike)
+        core = [c + alike * (e - c) for c, e in zip(core, edema, strict=True)]
+    return core, core
+
+
+def _draw_enhancing(draws: Draws, config: ContrastConfig, edema: list[float], core: list[float]) -> list[float]:
+    """Enhancing tumour, on T1ce brighter than what lies on both sides of it."""
+    enhancing = _relative(_tied(draws, config.enhancing), edema)
+    faint = draws.chance(config.faint_rim)
+    level = draws.uniform(config.faint_rim_t1c) if faint else draws.low(config.enhancing.t1c)
+    enhancing[2] = max(level, (1.08 if faint else 1.12) * max(edema[2], core[2]))
+    enhancing[1] = min(enhancing[1], enhancing[2] - 0.1)
+    return enhancing
+
+
+def _draw_blood(draws: Draws, config: ContrastConfig) -> tuple[float, ...]:
+    """What old blood adds to each modality; nothing in most patients."""
+    if not draws.chance(config.blood):
+        return (0.0, 0.0, 0.0, 0.0)
+    bright, t2 = draws.uniform(config.blood_t1n), draws.uniform(config.blood_t2w)
+    return 0.5 * t2, bright, bright * draws.uniform((0.9, 1.1)), t2
 
 
 def _tied(draws: Draws, ranges: Ranges, severity: float | None = None) -> tuple[float, ...]:
@@ -162,76 +256,3 @@ def _tied(draws: Draws, ranges: Ranges, severity: float | None = None) -> tuple[
 
 def _relative(values: tuple[float, ...], edema: list[float]) -> list[float]:
     return [values[0] * edema[0], values[1], values[2], values[3] * edema[3]]
-
-
-def paint_tissue(draws: Draws, palette: Palette, anatomy: Anatomy, lattice: Lattice) -> Tensor:
-    """Healthy tissue as (4, I, J, K) float32 in Modality order."""
-    uneven = draws.field(lattice.shape, lattice.spacing_mm, 18.0, 2)
-    uneven.add_(draws.field(lattice.shape, lattice.spacing_mm, 4.5, 2), alpha=palette.grain)
-    images = torch.empty((4, *lattice.shape), device=lattice.device)
-    for m in range(4):
-        image = images[m]
-        torch.mul(anatomy.grey, palette.grey[m], out=image)
-        image.add_(anatomy.white).add_(anatomy.fluid, alpha=palette.fluid[m])
-        image.add_(anatomy.texture, alpha=palette.texture[m])
-        image.mul_((uneven[m % 2] * palette.unevenness[m]).add_(1))
-    return images.clamp_(min=0.02)
-
-
-def paint_tumour(
-    draws: Draws, palette: Palette, images: Tensor, *, tumour: Tumour, anatomy: Anatomy, lattice: Lattice
-) -> None:
-    """Lay the tumour over healthy tissue, in place, inside its bounding box."""
-    if not tumour.present:
-        return
-    box = _bounds(tumour.whole, round(10 / lattice.spacing_mm))
-    whole, core, enhancing = (t[box] for t in (tumour.whole, tumour.core, tumour.enhancing))
-    size = whole.shape
-    patches = (
-        draws.field(size, lattice.spacing_mm, palette.patch_mm, 3).mul_(palette.patchiness).add_(1).clamp_(0.4, 1.8)
-    )
-    wet = _wet(draws, palette, size, lattice)
-    bleeding = torch.sigmoid((draws.field(size, lattice.spacing_mm, 10.0)[0] - 0.6) * 5).mul_(palette.blood)
-    shine = draws.field(size, lattice.spacing_mm, 6.0)[0].mul_(0.4 * palette.patchiness).add_(1).clamp_(0.6, 1.5)
-    fine = draws.field(size, lattice.spacing_mm, 3.0, 2)
-    fluid = anatomy.fluid[box] * (1 - anatomy.ventricle[box])
-    pressed = fluid * _around(whole, lattice).mul_(palette.effaced)
-    for m in range(4):
-        image = images[m][box]
-        image -= pressed * (palette.fluid[m] - palette.grey[m])
-        swollen = (image - 1).mul_(palette.anatomy_in_edema).add_(1).mul_(patches[0] * palette.edema[m])
-        swollen.mul_((fine[m % 2] * (GRAIN[m] * palette.edema_grain)).add_(1))
-        inner = palette.core[m] + wet * (palette.necrosis[m] - palette.core[m])
-        inner = inner * patches[1]
-        if palette.blood and m in (1, 2):
-            inner = inner + bleeding
-        grain = GRAIN[m] * palette.enhancing_grain
-        bright = palette.enhancing[m] * (shine if m == 2 else patches[2]) * (fine[1 - m % 2] * grain).add_(1)
-        image.lerp_(swollen, whole).lerp_(inner, core).lerp_(bright, enhancing)
-
-
-def _around(whole: Tensor, lattice: Lattice) -> Tensor:
-    """1 in the tumour, falling to 0 over the centimetre around it: its mass closes the sulci there."""
-    width = 2 * round(5 / lattice.spacing_mm) + 1
-    near = whole[None]
-    for _ in range(2):
-        near = F.avg_pool3d(near, width, stride=1, padding=width // 2, count_include_pad=False)
-    return near[0].mul_(2).clamp_(max=1).maximum(whole)
-
-
-def _wet(draws: Draws, palette: Palette, size: torch.Size, lattice: Lattice) -> Tensor:
-    """Share of fluid (I, J, K) in the core."""
-    if palette.fluid_share is None:
-        return torch.zeros(size, device=lattice.device)
-    return torch.sigmoid((draws.field(size, lattice.spacing_mm, 12.0)[0] - palette.fluid_share) * 4)
-
-
-def _bounds(membership: Tensor, margin: int) -> tuple[slice, slice, slice]:
-    """The box where a membership is above .01, and ``margin`` voxels more."""
-    sides = []
-    for axis in range(3):
-        others = [a for a in range(3) if a != axis]
-        line = torch.nonzero(membership.amax(others) > 0.01).flatten()
-        low, high = (int(line[0]), int(line[-1]) + 1) if len(line) else (0, 2)
-        sides.append(slice(max(low - margin, 0), min(max(high, low + 2) + margin, membership.shape[axis])))
-    return sides[0], sides[1], sides[2]

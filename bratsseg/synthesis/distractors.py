@@ -9,6 +9,7 @@ from bratsseg.config import Config
 from bratsseg.synthesis.anatomy import Anatomy
 from bratsseg.synthesis.draws import Draws, Lattice
 
+Range = tuple[float, float]
 FLAIR, T1N, T1C, T2W = range(4)
 
 
@@ -17,6 +18,8 @@ class DistractorConfig(Config):
 
     hyperintensities: float = 0.4
     """White-matter hyperintensities of age, on FLAIR and T2."""
+    confluent: float = 0.08
+    """Large ones on both sides alike beside the ventricles (Fazekas 3), which no tumour imitates."""
     caps: float = 0.55
     """Bright rims around the ventricles, on FLAIR and T2."""
     flow: float = 0.35
@@ -27,10 +30,23 @@ class DistractorConfig(Config):
     """Bright meninges, falx and sinuses with contrast."""
     plexus: float = 0.6
     """Bright choroid plexus with contrast."""
+    sinus: float = 0.6
+    """Bright venous sinuses with contrast, along the midline and at the edge of the tentorium."""
+    haemorrhage: float = 0.08
+    """A small bleeding, cavernoma or calcification somewhere: as bright on T1 as on T1ce, so no enhancement."""
+    haemorrhage_t1n: Range = (0.15, 0.8)
+    """What it adds to both."""
     bright_cortex: float = 0.3
     """Regions of cortex brighter on FLAIR than the rest."""
+    bright_regions: float = 0.25
+    """Cerebellum or the occipital lobes brighter on FLAIR than the rest, as inflow and the coil make them."""
     cyst: float = 0.05
-    """A cavity or arachnoid cyst filled with fluid."""
+    """An arachnoid cyst filled with fluid."""
+    cavity: float = 0.05
+    """A resection cavity that reaches the surface: fluid, a narrow edge of gliosis, some blood, and in part a line of
+    enhancement thinner and fainter than most tumours have (below 2 mm: expected in the weeks after an operation)."""
+    cavity_line_t1c: Range = (0.08, 0.4)
+    """What that line adds to T1ce."""
     residue: float = 0.4
     """Skull, fat or meninges left outside the brain by the stripping."""
     dark_rim: float = 0.5
@@ -52,12 +68,20 @@ def add_distractors(draws: Draws, config: DistractorConfig, images: Tensor, anat
     if draws.chance(config.hyperintensities):
         spots = torch.sigmoid((_noise(draws, lattice, draws.uniform((5.0, 9.0))) - draws.uniform((1.4, 2.4))) * 7)
         _brighten(draws, images, spots.mul_(anatomy.white))
+    if draws.chance(config.confluent):
+        _add_confluent(draws, images, anatomy, lattice)
+    if draws.chance(config.bright_regions):
+        _brighten_back(draws, images, anatomy, lattice)
     if draws.chance(config.flow):
         moving = torch.sigmoid((_noise(draws, lattice, 10.0) - draws.uniform((0.0, 1.2))) * 4).mul_(anatomy.fluid)
         images[FLAIR] += moving.mul_(draws.uniform((0.2, 1.0)))
     _add_contrast_agent(draws, config, images, anatomy, lattice)
     if draws.chance(config.cyst):
         _add_cyst(draws, images, anatomy, lattice)
+    if draws.chance(config.cavity):
+        _add_cavity(draws, config, images, anatomy, lattice)
+    if draws.chance(config.haemorrhage):
+        _add_haemorrhage(draws, config, images, lattice)
 
 
 def _noise(draws: Draws, lattice: Lattice, scale_mm: float) -> Tensor:
@@ -91,18 +115,75 @@ def _add_contrast_agent(
         tuft = torch.sigmoid((_noise(draws, lattice, 6.0) - draws.uniform((0.5, 1.6))) * 6).mul_(anatomy.ventricle)
         images[T1C] += tuft * draws.uniform((0.4, 1.6))
         images[FLAIR] += tuft.mul_(draws.uniform((0.0, 0.8)))
+    if draws.chance(config.sinus):
+        near_surface = torch.exp(-(anatomy.depth / draws.uniform((2.0, 5.0))).square_())
+        middle = torch.exp(-(anatomy.side_mm / draws.uniform((2.0, 4.5))).square_()).mul_(anatomy.upper)
+        tentorial = (anatomy.upper * (1 - anatomy.upper)).mul_(4 * draws.uniform((0.0, 1.0)))
+        images[T1C].add_(torch.maximum(middle, tentorial).mul_(near_surface), alpha=draws.uniform((0.3, 1.5)))
+
+
+def _add_confluent(draws: Draws, images: Tensor, anatomy: Anatomy, lattice: Lattice) -> None:
+    noise = _noise(draws, lattice, 16.0)
+    both = (noise + noise.flip(0)).mul_(0.7).add_((18 - anatomy.ventricle_mm).mul_(0.12))
+    _brighten(draws, images, torch.sigmoid((both - draws.uniform((1.0, 2.0))) * 3).mul_(anatomy.white))
+
+
+def _brighten_back(draws: Draws, images: Tensor, anatomy: Anatomy, lattice: Lattice) -> None:
+    if draws.chance(0.5):
+        where = 1 - anatomy.upper
+    else:
+        where = torch.sigmoid((-lattice.axis_mm(1) - draws.uniform((20.0, 45.0))) / 10) * anatomy.upper
+    images[FLAIR].mul_(where.mul_(draws.uniform((0.05, 0.25))).add_(1))
 
 
 def _add_cyst(draws: Draws, images: Tensor, anatomy: Anatomy, lattice: Lattice) -> None:
     centre = [draws.uniform((-0.4, 0.4)) * extent for extent in lattice.extent_mm]
-    radius = draws.uniform((5.0, 22.0))
-    squared = sum((lattice.axis_mm(a) - centre[a]) ** 2 for a in range(3))
+    _fill(images, torch.sigmoid(_outside_mm(draws, lattice, centre, draws.uniform((5.0, 22.0))) * -1.5), anatomy)
+
+
+def _outside_mm(draws: Draws, lattice: Lattice, centre_mm: list[float], radius_mm: float) -> Tensor:
+    """Mm outside an uneven ball, negative inside."""
+    squared = sum((lattice.axis_mm(a) - centre_mm[a]) ** 2 for a in range(3))
     assert isinstance(squared, Tensor)
-    inside = torch.sigmoid((squared.sqrt() + _noise(draws, lattice, 15.0) * 0.2 * radius - radius) * -1.5)
+    return squared.sqrt_().add_(_noise(draws, lattice, 15.0), alpha=0.2 * radius_mm).sub_(radius_mm)
+
+
+def _fill(images: Tensor, inside: Tensor, anatomy: Anatomy) -> None:
+    """Lay the ventricles' fluid over the images."""
     fluid = (anatomy.ventricle > 0.6) & (anatomy.depth > 0)
     for m in range(4):
         wet = images[m][fluid]
         images[m].lerp_(wet.mean() if wet.numel() else images[m].mean(), inside)
+
+
+def _add_cavity(draws: Draws, config: DistractorConfig, images: Tensor, anatomy: Anatomy, lattice: Lattice) -> None:
+    shallow = torch.nonzero(((anatomy.depth > 3) & (anatomy.depth < 14) & (anatomy.upper > 0.5))[::3, ::3, ::3])
+    if not len(shallow):
+        return
+    place = shallow[int(draws.uniform((0, len(shallow) - 1)))].tolist()
+    centre = [(3 * i - (n - 1) / 2) * lattice.spacing_mm for i, n in zip(place, lattice.shape, strict=True)]
+    outside = _outside_mm(draws, lattice, centre, draws.uniform((7.0, 22.0)))
+    uneven = draws.field(lattice.shape, lattice.spacing_mm, 12.0, 2)
+    _brighten(draws, images, torch.sigmoid(draws.uniform((1.5, 6.0)) + uneven[0] * 1.5 - outside))
+    _fill(images, torch.sigmoid(outside * -1.5), anatomy)
+    edge = torch.exp(-((outside - 0.5) / draws.uniform((0.7, 1.1))).square_())
+    line = edge * torch.sigmoid((uneven[0] - draws.uniform((0.0, 1.5))) * 4)
+    images[T1C].add_(line, alpha=draws.uniform(config.cavity_line_t1c))
+    if draws.chance(0.5):
+        _bleed(draws, config, images, edge.mul_(torch.sigmoid((uneven[1] - draws.uniform((0.3, 1.5))) * 4)))
+
+
+def _add_haemorrhage(draws: Draws, config: DistractorConfig, images: Tensor, lattice: Lattice) -> None:
+    centre = [draws.uniform((-0.35, 0.35)) * extent for extent in lattice.extent_mm]
+    inside = torch.sigmoid(_outside_mm(draws, lattice, centre, draws.low((1.5, 8.0))) * -1.5)
+    _bleed(draws, config, images, inside)
+
+
+def _bleed(draws: Draws, config: DistractorConfig, images: Tensor, where: Tensor) -> None:
+    """Methaemoglobin: T1 and T1ce rise alike; T2 and FLAIR fall inside cells, and rise where it is free."""
+    bright, t2 = draws.uniform(config.haemorrhage_t1n), draws.uniform((-0.6, 0.4))
+    for m, by in ((T1N, bright), (T1C, bright * draws.uniform((0.9, 1.1))), (T2W, t2), (FLAIR, 0.5 * t2)):
+        images[m].add_(where, alpha=by).clamp_(min=0.02)
 
 
 def cut_brain(draws: Draws, config: DistractorConfig, images: Tensor, anatomy: Anatomy, lattice: Lattice) -> Tensor:

@@ -7,16 +7,17 @@ import torch
 from bratsseg.config import Config
 from bratsseg.synthesis.anatomy import AnatomyConfig, bend, draw_shape, fitting_lattice, load_atlas
 from bratsseg.synthesis.artefacts import ArtefactConfig, acquire, draw_artefacts
-from bratsseg.synthesis.contrast import ContrastConfig, draw_palette, paint_tissue, paint_tumour
+from bratsseg.synthesis.contrast import ContrastConfig, draw_palette
 from bratsseg.synthesis.distractors import DistractorConfig, add_distractors, cut_brain
 from bratsseg.synthesis.draws import Draws
 from bratsseg.synthesis.head import HeadConfig, add_head
 from bratsseg.synthesis.outline import OutlineConfig, draw_reader, outline
+from bratsseg.synthesis.paint import paint_tissue, paint_tumour
 from bratsseg.synthesis.patient import SyntheticPatient
 from bratsseg.synthesis.pictures import PictureConfig
-from bratsseg.synthesis.tumour import TumourConfig, draw_foci, grow, pushes
+from bratsseg.synthesis.tumour import TumourConfig, TumourKind, draw_foci, grow, pushes
 
-VERSION = "6"
+VERSION = "7"
 """Raised whenever the same (seed, index) gives another patient."""
 
 
@@ -56,7 +57,7 @@ def synthesize_patient(
     draws, atlas = Draws(seed, index, device), load_atlas(device, margin)
     shape = draw_shape(draws, config.anatomy)
     foci = draw_foci(draws, config.tumour, atlas, shape)
-    palette = draw_palette(draws, config.contrast)
+    palette = draw_palette(draws, config.contrast, enhances=not foci or foci[0].kind is TumourKind.ENHANCING)
     artefacts = draw_artefacts(draws, config.artefacts, spacing_mm)
     lattice = fitting_lattice(shape, atlas, spacing_mm)
     anatomy = bend(draws, shape, lattice, atlas=atlas, pushes=pushes(foci, atlas, shape), config=config.anatomy)

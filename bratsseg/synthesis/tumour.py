@@ -51,8 +51,14 @@ class TumourConfig(Config):
     """Share of further foci that lie anywhere instead of beside the first."""
     rim_median_mm: float = 3.5
     """Median thickness of an enhancing rim; 2-4 mm in real cases."""
+    thin_rim: float = 0.2
+    """Share of rims that are hardly a voxel of 1.5 mm thick, ``thin_rim_mm``."""
+    thin_rim_mm: tuple[float, float] = (1.1, 2.0)
+    """Their thickness; thinner ones blur away and are not marked."""
     partial_rim: float = 0.4
     """Share of rims with gaps."""
+    gaps: tuple[float, float] = (-0.8, 0.9)
+    """Level of noise (sd 1) above which such a rim enhances: from four fifths of it to a fifth."""
     patchy: float = 0.5
     """Share of enhancing cores with solid enhancing patches as well."""
     solid: float = 0.2
@@ -261,9 +267,9 @@ def _with_details(
         core_radius_mm=core_radius,
         core_rough=(draws.uniform((0.05, 0.3)), draws.uniform((0.03, 0.16))),
         core_softness_mm=draws.uniform(config.core_softness_mm if enhancing else config.core_softness_solid_mm),
-        rim_mm=draws.log_normal(config.rim_median_mm, 0.4, (1.2, 9.0)) if enhancing else 0.0,
+        rim_mm=_draw_rim(draws, config) if enhancing else 0.0,
         shell_mm=draws.uniform((1.0, 4.0)) if enhancing and draws.chance(config.outer_shell) else 0.0,
-        gaps=draws.uniform((-0.8, 0.5)) if enhancing and draws.chance(config.partial_rim) else None,
+        gaps=draws.uniform(config.gaps) if enhancing and draws.chance(config.partial_rim) else None,
         patches=draws.uniform((-0.3, 1.1)) if enhancing and draws.chance(config.patchy) else None,
         patch_mm=draws.uniform((3.5, 9.0)),
         solid=enhancing and draws.chance(config.solid if core_radius > 9 else 0.45),
@@ -275,6 +281,13 @@ def _with_details(
         lobes=_draw_lobes(draws, core_radius) if core_radius > 9 and draws.chance(config.lobes) else (),
         push=draws.uniform(config.push) if radius > 10 else 0.0,
     )
+
+
+def _draw_rim(draws: Draws, config: TumourConfig) -> float:
+    """Thickness of an enhancing rim, mm."""
+    if draws.chance(config.thin_rim):
+        return draws.uniform(config.thin_rim_mm)
+    return draws.log_normal(config.rim_median_mm, 0.4, (1.2, 9.0))
 
 
 def _draw_lobes(draws: Draws, core_radius_mm: float) -> tuple[tuple[tuple[float, float, float], float], ...]:

@@ -18,10 +18,13 @@ CHANNEL = {modality: number for number, modality in enumerate(Modality)}
 NOTHING = DistractorConfig(
     hyperintensities=0, caps=0, flow=0, vessels=0, dura=0, plexus=0,
     bright_cortex=0, cyst=0, residue=0, tight=0, field_cut=0,
+    confluent=0, sinus=0, haemorrhage=0, bright_regions=0, cavity=0,
 )  # fmt: skip
 CLEAN = SynthesisConfig(
     distractors=NOTHING,
-    artefacts=ArtefactConfig(bias_sd=(0, 0), gamma_sd=0, blur=(0, 0), shift_mm=0, thick=0, noise_sd=(0.001, 0.001)),
+    artefacts=ArtefactConfig(
+        bias_sd=(0, 0), gamma_sd=0, blur=(0, 0), shift_mm=0, thick=0, noise_sd=(0.001, 0.001), poles=0, surface=0
+    ),
     contrast=ContrastConfig(patchiness=(0, 0.02), unevenness=(0, 0.01), blood=0, low_contrast=0),
     tumour=TumourConfig(none=0, edema_only=0, non_enhancing=0, second_focus=0, radius_mm=(24, 40), patchy=1),
 )
