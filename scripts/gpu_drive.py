@@ -152,7 +152,7 @@ class Drive:
     def command(self, name: str, limit: float) -> list[str]:
         """The command line of a piece."""
         python, device, small = sys.executable, self.options.device, self.options.small
-        scripts, config = ROOT / "scripts", "configs/training/default3d.yaml"
+        scripts, config = ROOT / "scripts", "configs/training/default.yaml"
         if name == "imports":
             return [python, "-c", IMPORTS]
         if name == "selftest":
@@ -186,6 +186,8 @@ class Drive:
             words.append(f"data.synthetic.makers={max(1, (os.cpu_count() or 2) - 1)}")
         if (self.options.pack / "model").is_dir():
             words.append(f"trainer.init_from={self.options.pack / 'model'}")
+        if (self.options.pack / "shapes.npz").is_file():
+            words.append(f"synthesis.tumour.shapes={self.options.pack / 'shapes.npz'}")
         return words
 
     def _keep_copying(self, over: threading.Event) -> None:

@@ -1,10 +1,12 @@
 """Gather what must travel to a GPU machine without internet, and say how much it is.
 
-usage: scripts/gpu pack --limit-mib N [--out gpu-pack] [--python 3.12] [--cases FOLDER] [--model DIR] [--no-tree]
+usage: scripts/gpu pack --limit-mib N [--out gpu-pack] [--python 3.12] [--cases FOLDER] [--model DIR]
+                                        [--shapes FILE] [--no-tree]
 
 The pack holds wheels of what such a machine lacks, in the versions of constraints.txt; the tree, without tests, unless
-it travels by itself (--no-tree); validation cases from a folder of studies with references, as many as fit; and a model
-folder to train on from. Validation cases are whose the folder's are: never commit a pack.
+it travels by itself (--no-tree); validation cases from a folder of studies with references, as many as fit; a model
+folder to train on from; and a file of shapes that tumours are grown from. Cases and shapes are whose they are: never
+commit a pack.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ def main() -> None:
     parser.add_argument("--python", default="3.12", help="Python of the GPU machine")
     parser.add_argument("--cases", type=Path, default=None, help="folder of studies with references")
     parser.add_argument("--model", type=Path, default=None, help="model folder that training starts from")
+    parser.add_argument("--shapes", type=Path, default=None, help="file of shapes, of scripts/make_shapes.py")
     parser.add_argument("--no-tree", action="store_true", help="leave the tree out")
     options = parser.parse_args()
     sys.exit(pack(options))
@@ -67,6 +70,8 @@ def pack(options: argparse.Namespace) -> int:
         write_tree(options.out / "tree.tar.gz")
     if options.model is not None:
         shutil.copytree(options.model, options.out / "model")
+    if options.shapes is not None:
+        shutil.copyfile(options.shapes, options.out / "shapes.npz")
     left = options.limit_mib * MIB - size(options.out)
     told = [] if options.cases is None else add_cases(options.cases, options.out / "cases", left)
     parts = {part.name: round(size(part) / MIB, 2) for part in sorted(options.out.iterdir())}
@@ -76,7 +81,7 @@ def pack(options: argparse.Namespace) -> int:
     print(f"{total:8.2f} MiB  in {options.out}, of {options.limit_mib:g} MiB")
     if total > options.limit_mib:
         print(
-            "scripts/gpu pack: over the limit; leave out --cases, --model or, with --no-tree, the tree", file=sys.stderr
+            "scripts/gpu pack: over the limit; leave out --cases, --model, --shapes or, with --no-tree, the tree", file=sys.stderr
         )
         return 1
     return 0

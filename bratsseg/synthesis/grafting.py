@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -33,6 +35,11 @@ class GraftConfig(Config):
 
     low_grade: float = 1.6
     """How many times their own share maps have whose core does not enhance: they are hard, and 57 of 447."""
+    parts: int = Field(default=1, ge=1)
+    """Map n of the file belongs to part n modulo this; of ``taken`` alone are tumours grown, so that the others can test
+    what was trained."""
+    taken: tuple[int, ...] = (0,)
+    """Which of the ``parts``, from 0."""
     scale: tuple[float, float] = (0.8, 1.25)
     """Size relative to the map's, beside what the head's own size does; log-uniform."""
     largest_ml: float = 280.0
@@ -47,6 +54,12 @@ class GraftConfig(Config):
     """Distance between the knots of those fields."""
     mixed: float = 0.25
     """Share of tumours whose whole is mixed with that of another map; its core too where neither enhances."""
+
+    @model_validator(mode="after")
+    def _takes_parts_that_are(self) -> Self:
+        if not self.taken or not set(self.taken) <= set(range(self.parts)):
+            raise ValueError(f"taken must name some of the parts 0 to {self.parts - 1}, was {list(self.taken)}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,7 @@ def frame_to_atlas() -> tuple[Tensor, Tensor]:
 def draw_graft(draws: Draws, config: GraftConfig, path: Path, head: HeadShape) -> Graft:
     """Choose a map, or two, and draw what is done to them."""
     shapes = load_shapes(path)
-    weights = shapes.weights(config.low_grade)
+    weights = shapes.weights(config.low_grade, config.parts, config.taken)
     shape = shapes.shape(draws.index(weights))
     way = _draw_way(draws, config, shape, head)
     second, share = None, 0.0

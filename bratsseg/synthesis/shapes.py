@@ -10,6 +10,7 @@ import io
 import math
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -78,11 +79,18 @@ class Shapes:
     def __len__(self) -> int:
         return len(self.names)
 
-    def weights(self, low_grade: float) -> Tensor:
-        """How likely each map is (N,): its own share, those of cores that do not enhance ``low_grade`` times that."""
+    def weights(self, low_grade: float, parts: int = 1, taken: Sequence[int] = (0,)) -> Tensor:
+        """How likely each map is (N,): its own share, those of cores that do not enhance ``low_grade`` times that.
+
+        Maps whose number modulo ``parts`` is not ``taken`` are never drawn; ``ConfigError`` when no tumour is left.
+        """
         core = self._counts[:, CORE] + self._counts[:, ENHANCING]
         weights = np.where(self._counts[:, ENHANCING] < FEW * core, low_grade, 1.0)
-        return torch.from_numpy(weights * (self._counts[:, 1:].sum(1) >= SMALLEST_MM3))
+        weights = weights * (self._counts[:, 1:].sum(1) >= SMALLEST_MM3)
+        weights *= np.isin(np.arange(len(weights)) % parts, taken)
+        if not weights.any():
+            raise ConfigError(f"tumour.graft.taken: must hold a tumour, parts {list(taken)} of {parts} hold none")
+        return torch.from_numpy(weights)
 
     def labels(self, number: int) -> NDArray[np.uint8]:
         """The map as it is in the file, (I, J, K)."""

@@ -108,3 +108,12 @@ def test_no_file_and_another_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(ConfigError, match="with the arrays names, low"):
         Shapes(tmp_path / "text.npz")
+
+
+def test_maps_are_left_out_for_tests(tmp_path: Path) -> None:
+    shapes = Shapes(write(tmp_path / "s.npz", [tumour(), tumour(12), tumour(14)]))
+    trained, tested = (np.flatnonzero(shapes.weights(1.0, 3, taken)) for taken in ((0, 2), (1,)))
+    assert trained.tolist() == [0, 2]
+    assert tested.tolist() == [1]
+    with pytest.raises(ConfigError, match="must hold a tumour"):
+        shapes.weights(1.0, 9, (8,))
