@@ -22,13 +22,13 @@ class ArtefactConfig(Config):
     """Sd of the log bias field; .015-.1 in white matter of public cases."""
     bias_scale_mm: float = 55.0
     """Distance over which the bias varies."""
-    poles: float = 0.3
+    poles: float = 0.25
     """Share of modalities whose front or back is brighter: a coil lies closer there, or it is corrected badly."""
-    poles_by: tuple[float, float] = (0.05, 0.3)
+    poles_by: tuple[float, float] = (0.05, 0.25)
     """How much brighter, at 80 mm from the middle; it grows with the square of that."""
-    surface: float = 0.25
+    surface: float = 0.2
     """Share of modalities that are brighter towards the brain's surface on all sides, as array coils have it."""
-    surface_by: tuple[float, float] = (0.05, 0.25)
+    surface_by: tuple[float, float] = (0.05, 0.2)
     """How much brighter there than in the middle."""
     gamma_sd: float = 0.14
     """Sd of the log exponent on intensities."""

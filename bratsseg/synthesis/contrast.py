@@ -75,7 +75,7 @@ class ContrastConfig(Config):
     fading: float = 0.35
     """Share of patients whose edema grows fainter towards its border, beyond what its soft border does: on FLAIR the
     outer 3 mm of nine public cases stand .45-.85 (median .55) as high above white matter as what lies deeper."""
-    fading_by: Range = (0.1, 0.5)
+    fading_by: Range = (0.1, 0.4)
     """How far it falls there towards what is just abnormal, ``low_contrast_flair`` at its lower end."""
     faint_rim: float = 0.15
     """Share of patients whose enhancement is faint."""
