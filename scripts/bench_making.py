@@ -29,7 +29,7 @@ from bratsseg.training.data import stacked
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.makers import PatientMakers
 from bratsseg.training.sources import SyntheticConfig
-from bratsseg.training.synthetic import SyntheticSamples, Wanted, make_patient
+from bratsseg.training.synthetic import PatientKey, SyntheticSamples, make_patient
 
 WORTH_IT = 1.2
 """How much faster float32 must be to be taken."""
@@ -49,15 +49,19 @@ def main() -> None:
     experiment = read_config(Experiment, options.config, options.overrides)
     device = Runtime.choose(options.device).device
     torch.backends.cudnn.benchmark = not options.quick
-    found = compare(
-        experiment,
-        by_makers=tried(lambda: patients_by_makers(experiment, device, options.seconds)),
-        on_device=tried(lambda: patients_a_second(experiment, device, options.seconds)),
-        steps=tried(lambda: steps_a_second(experiment, device, options.seconds)),
-        steps_32=0.0
-        if options.quick
-        else tried(lambda: steps_a_second(in_float32(experiment), device, options.seconds / 2)),
-    )
+    makers = PatientMakers(experiment, workers())  # they import what they need while the device is measured
+    try:
+        found = compare(
+            experiment,
+            on_device=tried(lambda: patients_a_second(experiment, device, options.seconds)),
+            by_makers=tried(lambda: patients_by_makers(makers, device, options.seconds)),
+            steps=tried(lambda: steps_a_second(experiment, device, options.seconds)),
+            steps_32=0.0
+            if options.quick
+            else tried(lambda: steps_a_second(in_float32(experiment), device, options.seconds / 2)),
+        )
+    finally:
+        makers.close()
     for name, value in found.items():
         print(f"{name:34}{value:10.2f}" if isinstance(value, float) else f"{name:34}{' '.join(value)}")
     if options.json is not None:
@@ -120,24 +124,21 @@ def patients_a_second(experiment: Experiment, device: str, seconds: float) -> fl
     return count / (time.perf_counter() - start)
 
 
-def patients_by_makers(experiment: Experiment, device: str, seconds: float) -> float:
-    """Made by one process a core and brought to the device; their start, and each one's first, do not count."""
-    makers = PatientMakers(experiment, workers())
-    try:
-        makers.put_on(torch.device(device))
-        ahead = 2 * workers()
-        makers.ask([Wanted(n) for n in range(2 * ahead)])
-        for number in range(workers()):
-            makers.take(Wanted(number))
-        first, start = workers(), time.perf_counter()
-        number = first
-        while number == first or time.perf_counter() - start < seconds:
-            makers.take(Wanted(number))
-            number += 1
-            makers.ask([Wanted(n) for n in range(number, number + ahead)])
-        return (number - first) / (time.perf_counter() - start)
-    finally:
-        makers.close()
+def patients_by_makers(makers: PatientMakers, device: str, seconds: float) -> float:
+    """Made by one process a core and brought to the device; each one's first does not count."""
+    makers.put_on(torch.device(device))
+    ahead = 2 * workers()
+    makers.ask([PatientKey(n) for n in range(2 * ahead)])
+    for number in range(workers()):
+        makers.take(PatientKey(number))
+    start = time.perf_counter()
+    number = workers()
+    while number == workers() or time.perf_counter() - start < seconds:
+        makers.take(PatientKey(number))
+        number += 1
+        makers.ask([PatientKey(n) for n in range(number, number + ahead)])
+    makers.ask([])
+    return (number - workers()) / (time.perf_counter() - start)
 
 
 def steps_a_second(experiment: Experiment, device: str, seconds: float) -> float:

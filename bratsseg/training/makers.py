@@ -28,7 +28,7 @@ from torch import Tensor
 from bratsseg.errors import BratssegError, TrainingError
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.shared_memory import SharedMemory
-from bratsseg.training.synthetic import Made, Wanted, make_wanted
+from bratsseg.training.synthetic import PatientKey, SyntheticCase, make_case
 
 LONGEST_S = 600.0
 """A patient that has not come after so many seconds of waiting will not come."""
@@ -48,7 +48,7 @@ class _Maker:
     process: BaseProcess
     pipe: connection.Connection
     memory: SharedMemory
-    busy_with: Wanted | None = None
+    busy_with: PatientKey | None = None
 
 
 class PatientMakers:
@@ -61,8 +61,8 @@ class PatientMakers:
     def __init__(self, experiment: Experiment, count: int) -> None:
         self._landing = _Landing(torch.device("cpu"))
         self._state = threading.Condition()
-        self._queue: deque[Wanted] = deque()
-        self._done: dict[Wanted, Made] = {}
+        self._queue: deque[PatientKey] = deque()
+        self._done: dict[PatientKey, SyntheticCase] = {}
         self._fault: str | None = None
         self._closed = False
         self._makers = [_start(experiment, number) for number in range(count)]
@@ -74,7 +74,7 @@ class PatientMakers:
         """Where the volumes of patients go from now on."""
         self._landing = _Landing(device)
 
-    def ask(self, wanted: Sequence[Wanted]) -> None:
+    def ask(self, wanted: Sequence[PatientKey]) -> None:
         """These are needed, soonest first, and nothing else any more."""
         with self._state:
             self._require_well()
@@ -84,7 +84,7 @@ class PatientMakers:
             self._queue = deque(one for one in wanted if one not in known)
             self._wake()
 
-    def take(self, wanted: Wanted) -> Made:
+    def take(self, wanted: PatientKey) -> SyntheticCase:
         """A patient, before all others if it was not begun."""
         begun = time.monotonic()
         with self._state:
@@ -167,7 +167,7 @@ class PatientMakers:
         images, regions = self._landing.brought(*_volumes(maker.memory, shapes))
         with self._state:
             maker.busy_with = None
-            self._done[wanted] = Made(replace(made.case, images=images, regions=regions), made.tumour)
+            self._done[wanted] = SyntheticCase(replace(made.case, images=images, regions=regions), made.tumour)
             self._state.notify_all()
 
     def _stop(self, fault: str) -> None:
@@ -229,10 +229,10 @@ def _work(experiment: Experiment, pipe: connection.Connection, memory: SharedMem
         os._exit(0)  # nothing is left to be done, and taking a Python with torch apart takes seconds
 
 
-def _answer(experiment: Experiment, wanted: Wanted, memory: SharedMemory) -> bytes:
+def _answer(experiment: Experiment, wanted: PatientKey, memory: SharedMemory) -> bytes:
     """The patient without its volumes, which are in ``memory``, and their shapes; or what went wrong."""
     try:
-        case, tumour = make_wanted(experiment, wanted)
+        case, tumour = make_case(experiment, wanted)
         shapes = tuple(case.images.shape), tuple(case.regions.shape)
         images, regions = _volumes(memory, shapes)
         images.copy_(case.images)
@@ -242,7 +242,7 @@ def _answer(experiment: Experiment, wanted: Wanted, memory: SharedMemory) -> byt
     except Exception:
         return pickle.dumps(traceback.format_exc())
     nothing = torch.empty(0)
-    return pickle.dumps((Made(replace(case, images=nothing, regions=nothing), tumour), shapes))
+    return pickle.dumps((SyntheticCase(replace(case, images=nothing, regions=nothing), tumour), shapes))
 
 
 def _volumes(memory: SharedMemory, shapes: Shapes) -> tuple[Tensor, Tensor]:

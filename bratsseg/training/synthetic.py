@@ -58,14 +58,14 @@ def _prepared(
     return prepared(name, images, regions, inside, voxel_ml=framed[0].voxel_ml)
 
 
-class Wanted(NamedTuple):
+class PatientKey(NamedTuple):
     """Patient ``number`` of those to train on, or of those that may validate."""
 
     number: int
     validation: bool = False
 
 
-class Made(NamedTuple):
+class SyntheticCase(NamedTuple):
     """A patient, and whether it has a tumour."""
 
     case: PreparedCase
@@ -75,10 +75,10 @@ class Made(NamedTuple):
 class Makers(Protocol):
     """Who makes patients ahead."""
 
-    def ask(self, wanted: Sequence[Wanted]) -> None:
+    def ask(self, wanted: Sequence[PatientKey]) -> None:
         """These are needed, soonest first, and nothing else any more."""
 
-    def take(self, wanted: Wanted) -> Made:
+    def take(self, wanted: PatientKey) -> SyntheticCase:
         """Wait for one."""
 
 
@@ -143,7 +143,7 @@ class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
             del self._patients[number]
         if self._makers is not None:
             ahead = pool[0] + self._synthetic.volumes + 2 * self._synthetic.makers
-            self._makers.ask([Wanted(n) for n in range(pool[0], ahead) if n not in self._patients])
+            self._makers.ask([PatientKey(n) for n in range(pool[0], ahead) if n not in self._patients])
 
     def _patient(self, number: int) -> PreparedCase:
         if number not in self._patients:
@@ -151,17 +151,17 @@ class SyntheticSamples(Dataset[tuple[Tensor, Tensor, int]]):
             if self._makers is None:
                 self._patients[number] = make_patient(self._experiment, number, self._device)
             else:
-                self._patients[number] = self._makers.take(Wanted(number)).case
+                self._patients[number] = self._makers.take(PatientKey(number)).case
             self.waited += time.monotonic() - begun
         return self._patients[number]
 
 
 def make_patient(experiment: Experiment, index: int, device: torch.device | str = "cpu") -> PreparedCase:
     """Training patient ``index`` of an experiment, made and kept on ``device``."""
-    return make_wanted(experiment, Wanted(index), device).case
+    return make_case(experiment, PatientKey(index), device).case
 
 
-def make_wanted(experiment: Experiment, wanted: Wanted, device: torch.device | str = "cpu") -> Made:
+def make_case(experiment: Experiment, wanted: PatientKey, device: torch.device | str = "cpu") -> SyntheticCase:
     """A patient of an experiment, made and kept on ``device``."""
     number = wanted.number
     if wanted.validation:
@@ -180,27 +180,27 @@ def validation_patients(
     index = 0
     synthetic = experiment.data.synthetic or SyntheticConfig()
     if makers is not None:
-        candidates = [Wanted(n, validation=True) for n in range(synthetic.validation_patients + 2)]
-        makers.ask([*candidates, *(Wanted(n) for n in range(synthetic.volumes))])
+        candidates = [PatientKey(n, validation=True) for n in range(synthetic.validation_patients + 2)]
+        makers.ask([*candidates, *(PatientKey(n) for n in range(synthetic.volumes))])
     while len(found) < synthetic.validation_patients and index < 1000:
-        wanted = Wanted(index, validation=True)
-        made, tumour = make_wanted(experiment, wanted, device) if makers is None else makers.take(wanted)
+        wanted = PatientKey(index, validation=True)
+        made, tumour = make_case(experiment, wanted, device) if makers is None else makers.take(wanted)
         if tumour:
             found.append(replace(made, images=made.images.cpu(), regions=made.regions.cpu()))
         index += 1
     return found
 
 
-def _made(experiment: Experiment, seed: int, index: int, name: str, device: torch.device | str) -> Made:
+def _made(experiment: Experiment, seed: int, index: int, name: str, device: torch.device | str) -> SyntheticCase:
     """The patient (seed, index) as the network sees it."""
     config, preparation = experiment.synthesis, experiment.preparation
     if preparation.subject == "volume":
         patient = synthesize_patient(seed, index, preparation.spacing_mm or 1.0, config, device)
         made = prepare_patient(patient, experiment.data, preparation, name)
-        return Made(made, bool(patient.regions[0].any()))
+        return SyntheticCase(made, bool(patient.regions[0].any()))
     patient = synthesize_patient(seed, index, config.pictures.spacing_mm, config, device)
     pictures = take_pictures(patient, seed, index, config.pictures)
     share = (experiment.data.synthetic or SyntheticConfig()).single
     single = float(torch.rand((), generator=sample_generator(seed + 3, index))) < share
     made = prepare_pictures(pictures, experiment.data, preparation, name, single=single)
-    return Made(made, bool(pictures.regions[0].any()))
+    return SyntheticCase(made, bool(pictures.regions[0].any()))

@@ -72,6 +72,20 @@ def test_the_schedule_is_laid_over_the_steps_that_fit(tmp_path: Path, monkeypatc
     assert module.expected_steps == pytest.approx(3 * SETTLED + 2 * 220, abs=2)
 
 
+def test_the_first_epoch_does_not_tell_how_long_one_takes(tmp_path: Path, monkeypatch: Any) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("bratsseg.training.clock.time.monotonic", lambda: now[0])
+    clock = Clock(tmp_path, minutes=1)
+    trainer: Any = SimpleNamespace(strategy=SimpleNamespace(broadcast=lambda ends: ends), should_stop=False)
+    took = []
+    while not trainer.should_stop:
+        took.append(5 if took else 25)  # the first one tunes convolutions
+        clock.on_train_epoch_start(trainer, SegmentationModule(small()))
+        now[0] += took[-1]
+        clock.on_train_epoch_end(trainer, SegmentationModule(small()))
+    assert sum(took) == 55
+
+
 def test_an_epoch_that_does_not_fit_is_cut_and_its_average_kept(tmp_path: Path) -> None:
     train(small("trainer.max_minutes=0.05", "trainer.steps_per_epoch=5000"), tmp_path)
     assert not (tmp_path / LAST).exists()

@@ -18,7 +18,7 @@ from bratsseg.config import read_config
 from bratsseg.errors import ConfigError, TrainingError
 from bratsseg.training.experiment import Experiment
 from bratsseg.training.makers import PatientMakers
-from bratsseg.training.synthetic import SyntheticSamples, Wanted, validation_patients
+from bratsseg.training.synthetic import PatientKey, SyntheticSamples, validation_patients
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (
@@ -60,20 +60,20 @@ def test_samples_and_validation_are_those_made_without_makers(makers: PatientMak
 
 
 def test_a_maker_that_dies_is_an_error_that_names_it(makers: PatientMakers) -> None:
-    makers.ask([Wanted(0)])
-    makers.take(Wanted(0))
+    makers.ask([PatientKey(0)])
+    makers.take(PatientKey(0))
     for process in torch.multiprocessing.active_children():
         os.kill(process.pid or 0, signal.SIGKILL)
     with pytest.raises(TrainingError, match=r"patient maker \d must live as long as the training.*exit code -9"):
-        makers.take(Wanted(1))
+        makers.take(PatientKey(1))
     with pytest.raises(TrainingError, match="patient maker"):
-        makers.ask([Wanted(2)])
+        makers.ask([PatientKey(2)])
 
 
 def test_what_breaks_in_a_maker_reaches_the_user() -> None:
     makers = PatientMakers(small("preparation.spacing_mm=500"), 1)
     with pytest.raises(TrainingError, match="synthetic patient 0 could not be made:"):
-        makers.take(Wanted(0))
+        makers.take(PatientKey(0))
     makers.close()
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from bratsseg.network import SwinUNETRConfig, UNetConfig, build_network, encoder_parameters
 from bratsseg.training.optimiser import OptimiserConfig, build_optimiser
@@ -76,3 +79,19 @@ def test_without_one_there_are_two_groups() -> None:
 def test_nesterov_without_momentum_is_refused() -> None:
     with pytest.raises(ValidationError, match="momentum above 0"):
         OptimiserConfig(name="sgd", momentum=0.0)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_a_fused_step_is_the_same_step(name: Literal["adamw", "adam", "sgd"]) -> None:
+    found = []
+    for fused in (False, True):
+        torch.manual_seed(0)
+        network = nn.Conv3d(2, 3, 3).to(memory_format=torch.channels_last_3d)
+        optimiser = build_optimiser(network, OptimiserConfig(name=name), fused=fused)
+        for _ in range(3):
+            optimiser.zero_grad()
+            network(torch.rand(2, 2, 5, 5, 5)).square().sum().backward()
+            optimiser.step()
+        found.append([parameter.detach() for parameter in network.parameters()])
+    for plain, quick in zip(*found, strict=True):
+        torch.testing.assert_close(quick, plain, rtol=1e-5, atol=1e-6)
