@@ -30,6 +30,14 @@ FRAME_SHIFT_MM = (0.0, 11.2, -0.2)
 nine public cases in the frame covers the atlas' brain. The atlas, MNI152, is larger than their brains by these."""
 
 
+FADED = 4.0
+"""Softnesses outside its surface where a membership has faded away."""
+ENHANCING_SOFTNESS_MM = 0.5
+"""Softness of what enhances, as of drawn rims."""
+HELD_BACK_MM = (4.0, 2.0, 0.6)
+"""The most that whole, core and enhancing part grow elsewhere where they are held back; rims are thin."""
+
+
 class GraftConfig(Config):
     """How far a grown tumour may differ from the map that it comes from."""
 
@@ -238,14 +246,6 @@ def regained(level: Tensor, allowed: Tensor, most_mm: float) -> Tensor:
     return level - min(max(threshold, 0.0), most_mm)
 
 
-FADED = 4.0
-"""Softnesses outside its surface where a membership has faded away."""
-ENHANCING_SOFTNESS_MM = 0.5
-"""Softness of what enhances, as of drawn rims."""
-HELD_BACK_MM = (4.0, 2.0, 0.6)
-"""The most that whole, core and enhancing part grow elsewhere where they are held back; rims are thin."""
-
-
 def grow_graft(
     draws: Draws,
     graft: Graft,
@@ -255,8 +255,8 @@ def grow_graft(
     anatomy: Anatomy,
     lattice: Lattice,
     reader: Reader,
-) -> tuple[Tensor, Tensor, Tensor, bool, Tensor]:
-    """Memberships of whole, core and enhancing (I, J, K), True, and the outline of the whole (I, J, K) bool.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Memberships of whole, core and enhancing (I, J, K) in 0..1, nested, and the outline of the whole (I, J, K) bool.
 
     The outline is the real one, where the shape may grow; the membership is ``reader``'s level there and half-way
     inside it, by the softness of the whole tumour, the first of ``softness_mm``. The core is cut half-way.
@@ -267,24 +267,19 @@ def grow_graft(
     if spares_ventricle:
         room *= 1 - anatomy.ventricle[box]
     allowed = room > 0.5
-    whole, core, enhancing = (
-        regained(level, allowed, most)
-        for level, most in zip((levels.whole, levels.core, levels.enhancing), HELD_BACK_MM, strict=True)
-    )
+    found = (levels.whole, levels.core, levels.enhancing)
+    whole, core, enhancing = (regained(level, allowed, most) for level, most in zip(found, HELD_BACK_MM, strict=True))
     # Not further in than a small or thin tumour is deep: it must still be seen.
     inward = min(max(reader.inward_mm(softness_mm[0]), 0.0), max(-0.4 * float(whole.min()), 0.0))
-    parts = [
-        torch.sigmoid((level + shift) / -softness).mul_(room)
-        for level, shift, softness in (
-            (enhancing, 0.0, ENHANCING_SOFTNESS_MM),
-            (core, 0.0, softness_mm[1]),
-            (whole, inward, softness_mm[0]),
-        )
-    ]
-    parts = [parts[0], torch.maximum(parts[0], parts[1]), torch.maximum(torch.maximum(parts[0], parts[1]), parts[2])]
-    full = [torch.zeros(lattice.shape, device=lattice.device) for _ in range(3)]
-    for target, part in zip(full, reversed(parts), strict=True):
-        target[box] = part
-    outlined = torch.zeros(lattice.shape, dtype=torch.bool, device=lattice.device)
-    outlined[box] = (whole < 0) & allowed
-    return full[0], full[1], full[2], True, outlined
+    bright = torch.sigmoid(enhancing / -ENHANCING_SOFTNESS_MM)
+    inner = torch.maximum(torch.sigmoid(core / -softness_mm[1]), bright)
+    outer = torch.maximum(torch.sigmoid((whole + inward) / -softness_mm[0]), inner)
+    parts = (outer * room, inner * room, bright * room, (whole < 0) & allowed)
+    placed = [_placed(part, box, lattice) for part in parts]
+    return placed[0], placed[1], placed[2], placed[3]
+
+
+def _placed(part: Tensor, box: tuple[slice, slice, slice], lattice: Lattice) -> Tensor:
+    full = torch.zeros(lattice.shape, dtype=part.dtype, device=lattice.device)
+    full[box] = part
+    return full

@@ -170,7 +170,7 @@ def pushes(foci: list[Focus], atlas: Atlas, shape: HeadShape) -> list[Push]:
 def grow(draws: Draws, foci: list[Focus], anatomy: Anatomy, lattice: Lattice, reader: Reader | None = None) -> Tumour:
     """Turn drawn foci into memberships on the lattice; a real shape is laid where ``reader`` would outline it."""
     if reader is not None and foci and foci[0].graft is not None:
-        return _grow_real_shape(draws, foci[0], anatomy, lattice, reader)
+        return _grow_real_shape(draws, foci[0], foci[0].graft, anatomy, lattice=lattice, reader=reader)
     whole, core, enhancing = (torch.zeros(lattice.shape, device=lattice.device) for _ in range(3))
     for focus in foci:
         box = _box(focus, lattice)
@@ -216,19 +216,19 @@ def _of_real_shape(draws: Draws, config: TumourConfig, path: Path, head: HeadSha
     return replace(focus, core_centre_mm=graft.core_centre_mm, lobes=(), graft=graft)
 
 
-def _grow_real_shape(draws: Draws, focus: Focus, anatomy: Anatomy, lattice: Lattice, reader: Reader) -> Tumour:
-    assert focus.graft is not None
-    return Tumour(
-        *grow_graft(
-            draws,
-            focus.graft,
-            (focus.softness_mm, focus.core_softness_mm),
-            spares_ventricle=focus.spares_ventricle,
-            anatomy=anatomy,
-            lattice=lattice,
-            reader=reader,
-        ),
+def _grow_real_shape(
+    draws: Draws, focus: Focus, graft: Graft, anatomy: Anatomy, *, lattice: Lattice, reader: Reader
+) -> Tumour:
+    whole, core, enhancing, outlined = grow_graft(
+        draws,
+        graft,
+        (focus.softness_mm, focus.core_softness_mm),
+        spares_ventricle=focus.spares_ventricle,
+        anatomy=anatomy,
+        lattice=lattice,
+        reader=reader,
     )
+    return Tumour(whole, core, enhancing, present=True, outlined=outlined)
 
 
 def _draw_focus(draws: Draws, config: TumourConfig, centre: tuple[float, float, float], first: Focus | None) -> Focus:
