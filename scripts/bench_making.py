@@ -82,6 +82,7 @@ def compare(
     cores = workers()
     if (with_makers, by_makers) > (with_device, on_device):
         chosen = ["data.synthetic.on_device=true", "data.workers=0", f"data.synthetic.makers={cores}"]
+        chosen.append("trainer.threads=1")  # the cores are the makers'
     elif on_device:
         chosen = ["data.synthetic.on_device=true", "data.workers=0", "data.synthetic.makers=0"]
     else:

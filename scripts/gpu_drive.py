@@ -183,7 +183,7 @@ class Drive:
         elif (self.work / "making.json").exists():
             words += json.loads((self.work / "making.json").read_text())["overrides"]
         else:
-            words.append(f"data.synthetic.makers={max(1, (os.cpu_count() or 2) - 1)}")
+            words += [f"data.synthetic.makers={max(1, (os.cpu_count() or 2) - 1)}", "trainer.threads=1"]
         if (self.options.pack / "model").is_dir():
             words.append(f"trainer.init_from={self.options.pack / 'model'}")
         if (self.options.pack / "shapes.npz").is_file():
