@@ -81,8 +81,11 @@ def _near(membership: Tensor, lattice: Lattice) -> Tensor:
     """Share of a region in the centimetre around each voxel: 1 deep inside it, about .5 at its border."""
     width = 2 * round(5 / lattice.spacing_mm) + 1
     near = membership[None]
-    for _ in range(2):
-        near = F.avg_pool3d(near, width, stride=1, padding=width // 2, count_include_pad=False)
+    for axis in (0, 1, 2) * 2:  # axis by axis: a fraction of the sums
+        size, pad = (
+            [number if a == axis else other for a in range(3)] for number, other in ((width, 1), (width // 2, 0))
+        )
+        near = F.avg_pool3d(near, size, stride=1, padding=pad, count_include_pad=False)
     return near[0]
 
 
