@@ -14,9 +14,5 @@ class Reader:
     smoothing_mm: float
 
     def inward_mm(self, softness_mm: float) -> float:
-        """How far inside this reader's outline a flat border of that softness is half-way.
-
-        A logistic slope smoothed by a Gaussian is taken for the logistic slope of the same variance.
-        """
-        width = math.sqrt(softness_mm**2 + 3 * (self.smoothing_mm / math.pi) ** 2)
-        return width * math.log((1 - self.level) / self.level)
+        """How far inside this reader's outline a flat border of that softness is half-way, smoothing aside."""
+        return softness_mm * math.log((1 - self.level) / self.level)

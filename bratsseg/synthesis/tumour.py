@@ -213,7 +213,8 @@ def _of_real_shape(draws: Draws, config: TumourConfig, path: Path, head: HeadSha
         kind = TumourKind.NON_ENHANCING if graft.enhancing_share < FEW else TumourKind.ENHANCING
     share = graft.core_radius_mm / graft.radius_mm
     focus = _with_details(draws, config, kind, graft.centre_mm, radius=graft.radius_mm, share=share)
-    return replace(focus, core_centre_mm=graft.core_centre_mm, lobes=(), graft=graft)
+    softness = draws.low(config.graft.softness_mm)
+    return replace(focus, softness_mm=softness, core_centre_mm=graft.core_centre_mm, lobes=(), graft=graft)
 
 
 def _grow_real_shape(

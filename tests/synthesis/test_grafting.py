@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from bratsseg.synthesis.draws import Lattice
 from bratsseg.synthesis.generator import SynthesisConfig, synthesize_patient
-from bratsseg.synthesis.grafting import GraftConfig, regained
+from bratsseg.synthesis.grafting import GraftConfig, depth_around, regained
 from bratsseg.synthesis.patient import SyntheticPatient
 from bratsseg.synthesis.tumour import TumourConfig
 from tests.synthesis.test_patient import NOTHING
@@ -105,3 +106,14 @@ def test_what_is_held_back_grows_elsewhere() -> None:
     assert int(((grown < 0) & allowed).sum()) == pytest.approx(int((level < 0).sum()), abs=1)
     assert float((level - regained(level, allowed, 0.5)).max()) == pytest.approx(0.5)
     assert torch.equal(regained(level, torch.ones(101, dtype=torch.bool), 4.0), level)
+
+
+def test_a_finger_is_thin_and_its_palm_is_not() -> None:
+    """Distances to a finger 4 mm thick that leaves a ball of 14 mm: half the thickness of each, where it is."""
+    lattice = Lattice((60, 40, 40), 1.0, torch.device("cpu"))
+    x, y, z = (lattice.axis_mm(axis) for axis in range(3))
+    ball = ((x + 15).square() + y.square() + z.square()).sqrt() - 14
+    finger = torch.maximum((y.square() + z.square()).sqrt() - 2, x.abs() - 25)
+    around = depth_around(torch.minimum(ball, finger), lattice)
+    assert float(around[45, 20, 20]) == pytest.approx(2, abs=0.8)
+    assert float(around[15, 20, 20]) == pytest.approx(14, abs=1)

@@ -61,3 +61,14 @@ def test_nobody_draws_around_nothing() -> None:
     regions = outline(reader, tumour(present=False), torch.zeros(LATTICE.shape), LATTICE)
     assert regions.shape == (3, *LATTICE.shape)
     assert not regions.any()
+
+
+@pytest.mark.parametrize(("level", "smoothing_mm", "softness_mm"), [(0.2, 1.0, 4.0), (0.15, 0.6, 2.0), (0.4, 0.6, 1.5)])
+def test_a_border_laid_inside_an_outline_is_cut_there(level: float, smoothing_mm: float, softness_mm: float) -> None:
+    """A flat border, its half-way line moved inward from x = 0: this reader's outline passes at 0 again, nearly."""
+    reader = Reader(level, smoothing_mm)
+    x = LATTICE.axis_mm(0).expand(LATTICE.shape)
+    whole = torch.sigmoid((x - reader.inward_mm(softness_mm)) / softness_mm)
+    nothing = torch.zeros(LATTICE.shape)
+    cut = outline(reader, Tumour(whole, nothing, nothing, True), nothing, LATTICE)[0, :, 20, 20]
+    assert float(x[cut, 0, 0].min()) == pytest.approx(0.0, abs=1.0)
