@@ -153,7 +153,7 @@ def segment_cases(
         try:
             threads = Threads.of(segmenter.runtime.device, options.workers)
             with shared_fairly(segmenter.runtime.device):
-                for outcome in overlap(cases, steps.read, steps.compute, steps.write, threads.readers, threads.writers):
+                for outcome in overlap(cases, steps.read, steps.compute, steps.write, threads):
                     if watcher is not None:
                         watcher.settled(outcome)
                     outcomes.append(outcome.small())

@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+from bratsseg.batch.threads import ALONE, Threads
+
 Item = TypeVar("Item")
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -18,16 +20,16 @@ def overlap(
     read: Callable[[Item], Work],
     compute: Callable[[Work], Work],
     write: Callable[[Work], Result],
-    readers: int = 1,
-    writers: int = 1,
+    threads: Threads = ALONE,
 ) -> Iterator[Result]:
-    """Take every item through ``read`` (in ``readers`` threads), ``compute`` (here) and ``write`` (in ``writers``).
+    """Take every item through ``read`` (in the readers' threads), ``compute`` (here) and ``write`` (in the writers').
 
-    At most ``readers`` items are read ahead and ``writers`` are being written while one is computed, so memory does not
-    grow with the number of items. Results come in the order of ``items``. The stages must keep their own errors; an
-    exception that leaves one, or a KeyboardInterrupt, ends everything after the running stages are through.
+    At most as many items are read ahead as there are readers, and being written as there are writers, while one is
+    computed, so memory does not grow with the number of items. Results come in the order of ``items``. The stages must
+    keep their own errors; an exception that leaves one, or a KeyboardInterrupt, ends everything after the running
+    stages are through.
     """
-    source = iter(items)
+    source, (readers, writers) = iter(items), (threads.readers, threads.writers)
     with (
         ThreadPoolExecutor(readers, thread_name_prefix="read") as reading,
         ThreadPoolExecutor(writers, thread_name_prefix="write") as writing,

@@ -32,6 +32,9 @@ class Threads:
         return cls(readers or min(_MOST_READERS, max(2, cores() // 2)), min(_MOST_WRITERS, max(1, cores() // 4)))
 
 
+ALONE = Threads(1, 1)
+
+
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""A network's answer on its way home: taken to the study's own grid where the network ran, and only what is needed sent.
+"""A network's answer on its way home: taken to the study's own grid where the network ran, only what is needed sent.
 
 Over the whole brain the probabilities of a study are tens of MB, which a GPU sums and compares in no time and a CPU
 does not. A region can only lie where its probability exceeds its threshold: the box around that comes home, and of the
@@ -30,7 +30,7 @@ from bratsseg.tensors.transforms import Placement, expand_box, place_back
 @cache
 def _beside_the_networks(device: torch.device) -> torch.cuda.Stream:
     """One stream for all answers of a device: each stream keeps freed memory for itself."""
-    return torch.cuda.Stream(device, priority=-1)
+    return torch.cuda.Stream(device, priority=-1)  # type: ignore[no-untyped-call]
 
 
 class Raw(NamedTuple):
@@ -48,7 +48,7 @@ class Raw(NamedTuple):
         """An output whose computation was started in this thread's stream."""
         if not is_gpu(logits.device):
             return cls(logits, how)
-        ready = torch.cuda.Event(blocking=True)
+        ready = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         ready.record(torch.cuda.current_stream(logits.device))
         return cls(logits, how, ready)
 

@@ -37,7 +37,8 @@ from bratsseg.tensors.transforms import Placement, prepare
 class PreparedStudy:
     """A study ready for the network: ``images`` (C, I, J, K) float32 in the model frame, and the way back.
 
-    The images lie on the segmenter's device, where on a GPU they may still be in the making. ``forced`` says what only ``force`` let pass.
+    The images lie on the segmenter's device, where on a GPU they may still be in the making. ``forced`` says what only
+    ``force`` let pass.
     """
 
     study: Study

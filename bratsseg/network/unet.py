@@ -60,6 +60,12 @@ class UNetConfig(Config):
         return "sample" if self.norm == "instance" else "batch" if self.norm == "batch" else "nothing"
 
 
+MOST_ELEMENTS = 2**27
+"""Of the input of a level on a GPU, 256 MB in float16: more are computed in parts, one after the other."""
+HALO = 2
+"""Voxels that two 3-wide convolutions see beyond a part of theirs."""
+
+
 class UNet(nn.Module):
     """(N, in_channels, *space) → logits (N, out_channels, *space); a list of them with deep supervision in training."""
 
@@ -96,9 +102,49 @@ class UNet(nn.Module):
         x = F.dropout(x, self.config.dropout, self.training)
         levels = []
         for upsample, block in zip(self.upsample, self.up, strict=True):
-            x = block(torch.cat([upsample(x), skips.pop()], 1))
+            if (parts := self._parts(x, skips[-1], upsample)) > 1:
+                x = _in_parts(upsample, block, x, skips.pop(), parts)
+            else:
+                x = block(torch.cat([upsample(x), skips.pop()], 1))
             levels.append(x)
         if self.config.deep_supervision and self.training:
             return [head(level) for head, level in zip(self.heads, levels, strict=True)][::-1]
         result: Tensor = self.heads[-1](x)
         return result
+
+    def _parts(self, low: Tensor, skip: Tensor, upsample: nn.Module) -> int:
+        """In how many parts a level is computed, so that its widest input stays small on a GPU.
+
+        An instance norm needs the level whole, and what interpolates sees more of the coarser level than a part has.
+        """
+        whole = self.training or not self.config.one_pass or self.config.up == "linear" or not skip.is_cuda
+        if whole or not isinstance(upsample, Upsample):
+            return 1
+        elements = (upsample.width + skip.shape[1]) * skip[:, 0].numel()
+        return min(-(-elements // MOST_ELEMENTS), low.shape[2])
+
+
+def _in_parts(upsample: nn.Module, block: nn.Module, low: Tensor, skip: Tensor, parts: int) -> Tensor:
+    """``block(cat(upsample(low), skip))`` in ``parts`` along the first axis of space, each with what it sees beyond it.
+
+    ``low`` (N, C, A, …) is half as fine as ``skip`` (N, D, 2 A, …), and ``upsample`` repeats or learns, voxel by voxel.
+    Beyond the ends the convolutions pad with zeros, as they do over the whole.
+    """
+    size, found = low.shape[2], None
+    for part in range(parts):
+        start, stop = part * size // parts, (part + 1) * size // parts
+        first, last = max(0, start - HALO // 2), min(size, stop + HALO // 2)
+        inputs = [upsample(low[:, :, first:last]), skip[:, :, 2 * first : 2 * last]]
+        made = block(torch.cat(inputs, 1))
+        if found is None:
+            shape, kind = (*made.shape[:2], *skip.shape[2:]), {"dtype": made.dtype, "device": made.device}
+            found = torch.empty(shape, memory_format=_order_of(made), **kind)
+        found[:, :, 2 * start : 2 * stop] = made.narrow(2, 2 * (start - first), 2 * (stop - start))
+    assert found is not None  # there is a part at least
+    return found
+
+
+def _order_of(x: Tensor) -> torch.memory_format:
+    """How ``x`` (N, C, *space) lies in memory, channels first where that cannot be told."""
+    last = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
+    return last if x.is_contiguous(memory_format=last) else torch.contiguous_format
