@@ -124,6 +124,9 @@ class Steps:
         return outcome_of(work)
 
     def _finish(self, work: Work) -> None:
+        if work.raw.ready is not None:
+            with work.stage("run"):  # a GPU goes on with it after it was told to
+                work.raw.ready.synchronize()
         with work.stage("finish"):
             result = self._segmenter.finish(
                 work.prepared, work.raw, work.raw_without, probabilities=self._options.probabilities

@@ -129,7 +129,7 @@ def _box_and_sums(probabilities: Tensor, thresholds: list[float], outer: bool) -
         may_be = may_be | (values >= threshold) if outer else may_be
     lines = [may_be.any(dim=2).any(dim=1), may_be.any(dim=2).any(dim=0), may_be.any(dim=1).any(dim=0)]
     sums = probabilities.sum((1, 2, 3), dtype=torch.float64)
-    told = torch.cat([sums, *lines]).cpu().numpy()
+    told = torch.cat([sums, *(line.double() for line in lines)]).cpu().numpy()
     totals, ends = [float(value) for value in told[: len(sums)]], np.cumsum([len(line) for line in lines])[:-1]
     marked = [np.flatnonzero(line) for line in np.split(told[len(sums) :], ends)]
     if not all(line.size for line in marked):
@@ -141,7 +141,9 @@ def _box_and_sums(probabilities: Tensor, thresholds: list[float], outer: bool) -
 def _over(probability: Tensor, total: float) -> OverTheBrain:
     def highest(count: int) -> NDArray[np.float32]:
         values = probability[probability > FAINT]
-        found: NDArray[np.float32] = values.topk(min(count, values.numel()), sorted=False).values.cpu().numpy()
+        if values.numel() > count:
+            values = values.topk(count, sorted=False).values
+        found: NDArray[np.float32] = values.cpu().numpy()
         return found
 
     return OverTheBrain(total, highest)

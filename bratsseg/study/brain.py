@@ -142,7 +142,7 @@ def _reached_around(air: NDArray[np.bool_]) -> NDArray[np.bool_]:
     a, b, c = (
         slice(max(0, part.start - 1), min(size, part.stop + 1)) for part, size in zip(box, air.shape, strict=True)
     )
-    air[a, b, c] = reached_from_border(np.ascontiguousarray(air[a, b, c]))
+    air[a, b, c] = reached_from_border(air[a, b, c].copy(order="K"))
     return air
 
 

@@ -119,13 +119,14 @@ def _largest(bright: Mask, through: int) -> Mask | None:
     """The largest connected object, holes filled in the planes across axis ``through``, which are sampled best."""
     import cc3d  # noqa: PLC0415 - absent on machines that only train
 
+    box = next(iter(ndimage.find_objects(bright.view(np.uint8))), None)
+    if box is None:
+        return None
     in_plane = ndimage.generate_binary_structure(3, 1)
     in_plane[tuple(slice(0, 3, 2) if axis == through else slice(None) for axis in range(3))] = False
-    filled = ndimage.binary_fill_holes(bright, in_plane)
-    regions = cc3d.connected_components(filled, connectivity=6)
-    if not regions.any():
-        return None
-    found: Mask = regions == int(np.bincount(regions.ravel())[1:].argmax()) + 1
+    regions = cc3d.connected_components(ndimage.binary_fill_holes(bright[box], in_plane), connectivity=6)
+    found = np.zeros(bright.shape, dtype=bool)
+    found[box] = regions == int(np.bincount(regions.ravel())[1:].argmax()) + 1
     return found
 
 
