@@ -107,7 +107,7 @@ def bring_home(
     Outside the brain probabilities are 0. ``wanted`` are the regions that the study can show.
     """
     there = region_probabilities(place_back(logits.float(), placement), target)
-    there = there * to_device(inside, str(there.device))
+    there.mul_(to_device(inside, str(there.device)))
     if wanted != known:
         there = torch.stack([there[known.index(region)] for region in wanted])
     near, sums = _box_and_sums(there, [rules.thresholds[region] for region in wanted], rules.nesting == "outer")

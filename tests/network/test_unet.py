@@ -45,8 +45,10 @@ def test_a_level_in_parts_equals_the_whole(dims: int, up: str, parts: int) -> No
     low, skip = torch.randn(1, 16, *[5, 4, 3][:dims]), torch.randn(1, 8, *[10, 8, 6][:dims])
     upsample, block = network.upsample[-1], network.up[-1]
     with torch.inference_mode():
-        whole = block(torch.cat([upsample(low), skip], 1))
-        torch.testing.assert_close(unet._in_parts(upsample, block, low, skip, parts), whole)
+        whole = unet._expanded(block, upsample, low, skip, 1)
+        torch.testing.assert_close(unet._expanded(block, upsample, low, skip, parts), whole)
+        picture = torch.randn(1, 4, *[10, 8, 6][:dims])
+        torch.testing.assert_close(unet._contracted(network.down[0], picture, parts), network.down[0](picture))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
