@@ -107,7 +107,7 @@ def bring_home(
     Outside the brain probabilities are 0. ``wanted`` are the regions that the study can show.
     """
     there = region_probabilities(place_back(logits.float(), placement), target)
-    there.mul_(to_device(inside, str(there.device)))
+    there.mul_(to_device(inside, str(there.device)).contiguous())  # in the order that the probabilities have
     if wanted != known:
         there = torch.stack([there[known.index(region)] for region in wanted])
     near, sums = _box_and_sums(there, [rules.thresholds[region] for region in wanted], rules.nesting == "outer")
@@ -127,8 +127,10 @@ def _box_and_sums(probabilities: Tensor, thresholds: list[float], outer: bool) -
     may_be = probabilities[0] >= thresholds[0]
     for values, threshold in zip(probabilities[1:], thresholds[1:], strict=True):
         may_be = may_be | (values >= threshold) if outer else may_be
-    lines = [may_be.any(dim=2).any(dim=1), may_be.any(dim=2).any(dim=0), may_be.any(dim=1).any(dim=0)]
-    sums = probabilities.sum((1, 2, 3), dtype=torch.float64)
+    marks = may_be.to(torch.uint8)  # whose maximum a CPU finds many times as fast as whether any is true
+    plane = marks.amax(2)
+    lines = [plane.amax(1), plane.amax(0), marks.amax((0, 1))]
+    sums = torch.stack([values.double().sum() for values in probabilities])
     told = torch.cat([sums, *(line.double() for line in lines)]).cpu().numpy()
     totals, ends = [float(value) for value in told[: len(sums)]], np.cumsum([len(line) for line in lines])[:-1]
     marked = [np.flatnonzero(line) for line in np.split(told[len(sums) :], ends)]
