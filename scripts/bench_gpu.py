@@ -4,7 +4,8 @@ usage: scripts/bench gpu [--patients 50] [--device cuda:0] [--json FILE]
 
 Patients are synthetic, 240×240×155 voxels as in BraTS. Two networks take them: the model that ships, and a 3-D U-Net
 of 7.3 M parameters with random weights at 1 mm, which MONAI's usual road (see bench.py) takes as well, on the same
-device. "Network alone" runs over prepared inputs that lie on the device. Stages overlap, and on a GPU "finish" waits for what "run" has started. The file is written anew after every figure, so that a run that is
+device. "Network alone" runs over prepared inputs that lie on the device. Stages overlap: on a GPU "run" has in it the
+networks of the cases before that were still in work. The file is written anew after every figure, so that a run that is
 cut keeps what it has. Without a GPU, --device cpu rehearses it.
 """
 

@@ -70,7 +70,7 @@ def main() -> None:
 def probabilities_and_truth(segmenter: Segmenter, patient: SyntheticPatient, subset: tuple[Modality, ...]) -> Case:
     """What the model says and what is true, both (3, I, J, K) in the brain box."""
     prepared = segmenter.prepare(study_of(patient, subset))
-    logits, _ = segmenter.run(prepared)
+    logits = segmenter.run(prepared).logits
     with torch.inference_mode():
         probabilities = place_back(logits, prepared.placement).sigmoid().numpy()
     box = prepared.placement.box

@@ -63,7 +63,7 @@ def gather(segmenter: Segmenter, seed: int, patients: int) -> tuple[Tensor, Tens
         patient = synthesize_patient(seed, index, segmenter.model.preparation.spacing_mm or 1.0)
         for subset in SUBSETS:
             prepared = segmenter.prepare(study_of(patient, subset))
-            found = place_back(segmenter.run(prepared)[0].float(), prepared.placement)
+            found = place_back(segmenter.run(prepared).logits, prepared.placement)
             regions = patient.regions[(slice(None), *prepared.placement.box)]
             inside = patient.brain[prepared.placement.box]
             logits.append(found[:, inside])

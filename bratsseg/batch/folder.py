@@ -16,6 +16,7 @@ from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.pipeline import overlap
 from bratsseg.batch.step import Steps
+from bratsseg.batch.threads import Threads, shared_fairly
 from bratsseg.batch.work import OnStage, Outcome
 from bratsseg.errors import CaseError, UsageError
 from bratsseg.exchange import add_bids
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from bratsseg.inference import Segmenter
 
 log = logging.getLogger(__name__)
-_CPU_READERS, _GPU_READERS = 1, 4
 
 
 class Watcher(Protocol):
@@ -151,11 +151,12 @@ def segment_cases(
         if watcher is not None:
             watcher.begin(len(cases))
         try:
-            readers = options.workers or _default_readers(segmenter)
-            for outcome in overlap(cases, steps.read, steps.compute, steps.write, readers):
-                if watcher is not None:
-                    watcher.settled(outcome)
-                outcomes.append(outcome.small())
+            threads = Threads.of(segmenter.runtime.device, options.workers)
+            with shared_fairly(segmenter.runtime.device):
+                for outcome in overlap(cases, steps.read, steps.compute, steps.write, threads):
+                    if watcher is not None:
+                        watcher.settled(outcome)
+                    outcomes.append(outcome.small())
         finally:
             unwritten = _written(lambda: rebuild_table(staging), out / TABLE)
         if options.report or (moves.moved and (out / INDEX).exists()):
@@ -163,10 +164,6 @@ def segment_cases(
         if "bids" in options.formats or (moves.moved and (out / BIDS_FOLDER).is_dir()):
             unwritten += _written(lambda: _add_bids(out), out / BIDS_FOLDER)
     return BatchSummary(out, tuple(outcomes), moves, tuple(unwritten))
-
-
-def _default_readers(segmenter: Segmenter) -> int:
-    return _CPU_READERS if segmenter.runtime.device == "cpu" else _GPU_READERS
 
 
 def _add_bids(out: Path) -> list[str]:

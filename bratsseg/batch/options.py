@@ -34,7 +34,8 @@ class BatchOptions(Config):
     limit: int | None = Field(default=None, ge=1)
     """At most this many cases, in the order of their ids."""
     workers: int | None = Field(default=None, ge=1, le=64)
-    """Studies read ahead at the same time; None is 1 on a CPU and 4 on a GPU. More take more memory."""
+    """Studies read ahead at the same time; None is 1 on a CPU, and half the cores but at most 8 beside a GPU. More take
+    more memory."""
     overwrite: bool = False
     """Compute finished cases again."""
     force: bool = False

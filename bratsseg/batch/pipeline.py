@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+from bratsseg.batch.threads import ALONE, Threads
+
 Item = TypeVar("Item")
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -18,18 +20,19 @@ def overlap(
     read: Callable[[Item], Work],
     compute: Callable[[Work], Work],
     write: Callable[[Work], Result],
-    readers: int = 1,
+    threads: Threads = ALONE,
 ) -> Iterator[Result]:
-    """Take every item through ``read`` (in ``readers`` threads), ``compute`` (here) and ``write`` (one thread).
+    """Take every item through ``read`` (in the readers' threads), ``compute`` (here) and ``write`` (in the writers').
 
-    At most ``readers`` items are read ahead and one is being written while one is computed, so memory does not grow
-    with the number of items. Results come in the order of ``items``. The stages must keep their own errors; an
-    exception that leaves one, or a KeyboardInterrupt, ends everything after the running stages are through.
+    At most as many items are read ahead as there are readers, and being written as there are writers, while one is
+    computed, so memory does not grow with the number of items. Results come in the order of ``items``. The stages must
+    keep their own errors; an exception that leaves one, or a KeyboardInterrupt, ends everything after the running
+    stages are through.
     """
-    source = iter(items)
+    source, (readers, writers) = iter(items), (threads.readers, threads.writers)
     with (
         ThreadPoolExecutor(readers, thread_name_prefix="read") as reading,
-        ThreadPoolExecutor(1, thread_name_prefix="write") as writing,
+        ThreadPoolExecutor(writers, thread_name_prefix="write") as writing,
     ):
         ahead: deque[Future[Work]] = deque()
         behind: deque[Future[Result]] = deque()
@@ -39,7 +42,7 @@ def overlap(
                 work = ahead.popleft().result()
                 ahead.extend(reading.submit(read, item) for item in islice(source, 1))
                 work = compute(work)
-                while behind:  # one at a time is written: the writer may not fall behind and pile up results
+                while len(behind) >= writers:  # no more: writers may not fall behind and pile up results
                     yield behind.popleft().result()
                 behind.append(writing.submit(write, work))
                 del work

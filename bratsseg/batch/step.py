@@ -105,6 +105,7 @@ class Steps:
                 if self._options.quality == "drop":
                     with work.stage("quality"):
                         work.raw_without = self._segmenter.run_without(work.prepared)
+                work.prepared = work.prepared.spent()
         return work
 
     def write(self, work: Work) -> Outcome:
@@ -123,8 +124,13 @@ class Steps:
         return outcome_of(work)
 
     def _finish(self, work: Work) -> None:
+        if work.raw.ready is not None:
+            with work.stage("run"):  # a GPU goes on with it after it was told to
+                work.raw.ready.synchronize()
         with work.stage("finish"):
-            result = self._segmenter.finish(work.prepared, work.raw, work.raw_without)
+            result = self._segmenter.finish(
+                work.prepared, work.raw, work.raw_without, probabilities=self._options.probabilities
+            )
         reference = work.prepared.study.reference
         with work.stage("write"):
             files = result_files(work.name, result, reference, self._model, self._options)

@@ -42,14 +42,14 @@ class Work:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Measure one stage, and remember which it was when it breaks."""
+        """Measure one stage, which may come in several parts, and remember which it was when it breaks."""
         self.at, start = name, time.perf_counter()
         if self.on_stage is not None:
             self.on_stage(self.name, name)
         try:
             yield
         finally:
-            self.seconds[name] = round(time.perf_counter() - start, 4)
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 4)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ foreground, here over a band about the surface, so that it does not fall as a tu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +32,32 @@ Over 45 empty masks of synthetic patients, 35 of them (.78) rightly empty, it ga
 with a Brier score of .24; the single most probable voxel gave .67 and .24, independent voxels .05 and .70. It is taken
 for what it means: too few masks were wrongly empty to tell such rules apart.
 """
-_FAINT = 0.01
+FAINT = 0.01
+"""Probabilities below it count as 0 where the most probable are looked for, so as to sort few."""
 _DIGITS = 4
 Probability = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class OverTheBrain:
+    """What the figures of a region need of its probability over the whole brain, wherever that lies.
+
+    ``total`` is the sum; ``highest(n)`` gives the n highest values above ``FAINT``, fewer where there are not as many.
+    """
+
+    total: float
+    highest: Callable[[int], Probability]
+
+    @classmethod
+    def of(cls, probability: Probability) -> OverTheBrain:
+        """From all of it, (I, J, K)."""
+
+        def highest(count: int) -> Probability:
+            values = probability[probability > FAINT]
+            return values if values.size <= count else np.partition(values, values.size - count)[-count:]
+
+        return cls(float(probability.sum(dtype=np.float64)), highest)
 
 
 def assess(
@@ -42,22 +65,28 @@ def assess(
     masks: Mapping[Region, Mask],
     inside: Mask,
     voxel_ml: float | None,
+    over_the_brain: Mapping[Region, OverTheBrain] | None = None,
 ) -> dict[Region, RegionQuality]:
     """The figures that need no further pass, of every region; one without ``probabilities`` is not assessable.
 
     ``probabilities`` and ``masks`` are (I, J, K), 0 outside the brain, which is ``inside`` (I, J, K) bool. A voxel of a
-    picture has no ``voxel_ml``.
+    picture has no ``voxel_ml``. All three may be cut to a box around every mask and ``BAND_VOXELS`` more; then
+    ``over_the_brain`` says of each region what the box leaves out.
     """
+    whole = over_the_brain or {}
     return {
-        region: _figures(probabilities[region], masks[region], inside, voxel_ml)
+        region: _figures(probabilities[region], masks[region], inside, voxel_ml, whole.get(region))
         if region in probabilities
         else RegionQuality(answer=Answer.NOT_ASSESSABLE)
         for region in Region
     }
 
 
-def _figures(probability: Probability, mask: Mask, inside: Mask, voxel_ml: float | None) -> RegionQuality:
-    expected, entropy = predict_dice(probability, mask, voxel_ml), boundary_entropy(probability, mask, inside)
+def _figures(
+    probability: Probability, mask: Mask, inside: Mask, voxel_ml: float | None, whole: OverTheBrain | None
+) -> RegionQuality:
+    expected = predict_dice(probability, mask, voxel_ml, whole)
+    entropy = boundary_entropy(probability, mask, inside)
     return RegionQuality(
         answer=Answer.NONE_FOUND if entropy is None else Answer.FOUND,
         predicted_dice=round(expected, _DIGITS),
@@ -65,26 +94,21 @@ def _figures(probability: Probability, mask: Mask, inside: Mask, voxel_ml: float
     )
 
 
-def predict_dice(probability: Probability, mask: Mask, voxel_ml: float | None) -> float:
+def predict_dice(
+    probability: Probability, mask: Mask, voxel_ml: float | None, whole: OverTheBrain | None = None
+) -> float:
     """The Dice that ``mask`` can be expected to have, 0 to 1; both (I, J, K), probability 0 outside the brain.
 
     An empty mask has Dice 1 where the truth is empty too and 0 elsewhere: its expected Dice is the probability that
     nothing is there. That is not the product over all voxels, which rise and fall together: it is taken as 1 less the
     mean probability of the most probable ``OVERLOOKED_ML``, wherever they lie; of a picture, of its one voxel.
+    ``whole`` is given where the two hold a part of the brain only.
     """
-    marked = int(np.count_nonzero(mask))
+    marked, whole = int(np.count_nonzero(mask)), whole or OverTheBrain.of(probability)
     if marked == 0:
-        return 1.0 - _of_the_most_probable(probability, OVERLOOKED_ML, voxel_ml)
-    return 2 * float(probability[mask].sum(dtype=np.float64)) / (float(probability.sum(dtype=np.float64)) + marked)
-
-
-def _of_the_most_probable(probability: Probability, volume_ml: float, voxel_ml: float | None) -> float:
-    """Mean of the highest values that make up a volume; those below ``_FAINT`` count as 0, so as to sort few."""
-    count = 1 if voxel_ml is None else max(1, round(volume_ml / voxel_ml))
-    values = probability[probability > _FAINT]
-    if values.size > count:
-        values = np.partition(values, values.size - count)[-count:]
-    return float(values.sum(dtype=np.float64)) / count
+        count = 1 if voxel_ml is None else max(1, round(OVERLOOKED_ML / voxel_ml))
+        return 1.0 - float(whole.highest(count).sum(dtype=np.float64)) / count
+    return 2 * float(probability[mask].sum(dtype=np.float64)) / (whole.total + marked)
 
 
 def boundary_entropy(probability: Probability, mask: Mask, inside: Mask) -> float | None:

@@ -50,6 +50,14 @@ class Runtime:
         network.to(self.device).to(memory_format=order)  # type: ignore[call-overload]  # torch's stubs lack it
         return network
 
+    def expect_any_shape(self) -> None:
+        """Let cuDNN choose its convolutions by rule: every brain has a box of its own, and trials cost a second each.
+
+        Training, which shows one shape again and again, may have turned the trials on in this process.
+        """
+        if self.device != "cpu":
+            torch.backends.cudnn.benchmark = False
+
     def autocast(self) -> AbstractContextManager[object]:
         """A context in which the network computes in this runtime's precision."""
         kind = self.device.partition(":")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,29 +17,28 @@ from bratsseg.errors import ContentError, ModalityMissing, NotBrainExtracted, Un
 from bratsseg.inference.decoding import decode
 from bratsseg.inference.model import ModelFolder, ReleasedModel
 from bratsseg.inference.passes import run_pass
-from bratsseg.inference.probabilities import region_probabilities
+from bratsseg.inference.placed import PlacedProbabilities, Raw, bring_home
 from bratsseg.inference.quality import assess, modality_drop
 from bratsseg.inference.runtime import Runtime
 from bratsseg.inference.shipped import PICTURES, shipped_names
 from bratsseg.study.brain import Brain, find_brain
 from bratsseg.study.case import raise_fatal
+from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.likeness import unlike_brain, unlike_head
 from bratsseg.study.modality import Modality
 from bratsseg.study.quality import RegionQuality
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study
-from bratsseg.tensors.transforms import Placement, place_back, prepare
-
-Raw = tuple[Tensor, str]
-"""A network's output: logits (R, I, J, K) float32 in the model frame, and the pass in words."""
+from bratsseg.tensors.transforms import Placement, prepare
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedStudy:
     """A study ready for the network: ``images`` (C, I, J, K) float32 in the model frame, and the way back.
 
-    ``forced`` says what only ``force`` let pass.
+    The images lie on the segmenter's device, where on a GPU they may still be in the making. ``forced`` says what only
+    ``force`` let pass.
     """
 
     study: Study
@@ -47,6 +47,15 @@ class PreparedStudy:
     placement: Placement
     not_assessable: dict[Region, str]
     forced: tuple[str, ...] = ()
+
+    def spent(self) -> PreparedStudy:
+        """The same without images, for ``finish``, which needs none: they take memory that the next study wants."""
+        return replace(self, images=self.images.new_empty(0))
+
+    def lacking(self, modality: Modality) -> Study:
+        """The study without one of its scans."""
+        left = {kept: volume for kept, volume in self.study.volumes.items() if kept != modality}
+        return replace(self.study, volumes=left)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +71,13 @@ class Segmentation:
     quality: dict[Region, RegionQuality]
     warnings: tuple[str, ...]
     facts: dict[str, Any]
-    _probabilities: dict[Region, NDArray[np.float32]]
+    _probabilities: dict[Region, NDArray[np.float32]] | None
     _placement: Placement
 
     def probability(self, region: Region) -> NDArray[np.float32]:
         """Probability of a region, (I, J, K) float32 on the full grid, 0 outside the brain; KeyError if unassessed."""
+        if self._probabilities is None:
+            raise ValueError("probabilities must be asked for: finish(…, probabilities=True)")
         full = np.zeros(self._placement.source, dtype=np.float32)
         full[self._placement.box] = self._probabilities[region]
         return full
@@ -114,16 +125,26 @@ class Segmenter:
         not_assessable = self._not_assessable(study)
         brain = self._brain(study)
         forced = self._unlike_expected(study, brain, force)
-        images, _, placement = prepare(study, brain, self.model.modalities, self.model.preparation)
+        images, placement = self._images(study, brain)
         return PreparedStudy(study, brain, images, placement, not_assessable, forced)
+
+    def _images(self, study: Study, brain: Brain) -> tuple[Tensor, Placement]:
+        """The network's input on the device, or on the CPU where the device has no room for making it."""
+        modalities, rules = self.model.modalities, self.model.preparation
+        with suppress(torch.OutOfMemoryError):
+            images, _, placement = prepare(study, brain, modalities, rules, self.runtime.device)
+            return images, placement
+        images, _, placement = prepare(study, brain, modalities, rules)
+        return images, placement
 
     def run(self, prepared: PreparedStudy) -> Raw:
         """Take the network over the input."""
+        self.runtime.expect_any_shape()
         images = prepared.images.to(self.runtime.device)
         with torch.inference_mode(), self.runtime.autocast():
             passes = [run_pass(network, images, self.model.passes) for network in self._networks]
             logits = torch.stack([logits for logits, _ in passes]).mean(0) if len(passes) > 1 else passes[0][0]
-        return logits, passes[0][1]
+        return Raw.started(logits, passes[0][1])
 
     def run_without(self, prepared: PreparedStudy) -> dict[Modality, Raw]:
         """Take the network over the input once more for each modality that can be left out; ``finish`` compares."""
@@ -141,24 +162,29 @@ class Segmenter:
         The two differ in one case: without a mask file the brain is searched in all modalities, here in ``modality``
         too, but ``prepare`` would not have it.
         """
-        left = {kept: volume for kept, volume in prepared.study.volumes.items() if kept != modality}
-        study = replace(prepared.study, volumes=left)
-        rules = self.model.preparation
-        if rules.normalisation == "imagenet":  # whose channels are shifted after a missing one was set to 0
-            images, _, _ = prepare(study, prepared.brain, self.model.modalities, rules)
+        study = prepared.lacking(modality)
+        if self.model.preparation.normalisation == "imagenet":  # whose channels are shifted after one was set to 0
+            images, _ = self._images(study, prepared.brain)
         else:
             images = prepared.images.clone()
             images[self.model.modalities.index(modality)] = 0
         return replace(prepared, study=study, images=images, not_assessable=self._not_assessable(study))
 
-    def finish(self, prepared: PreparedStudy, raw: Raw, without: Mapping[Modality, Raw] | None = None) -> Segmentation:
-        """Take logits to the study's own grid and decode them; ``without`` is what ``run_without`` gave."""
-        placement, brain = prepared.placement, prepared.brain
-        label_map, probabilities = self._decoded(prepared, raw)
-        masks = {region: label_map.region(region)[placement.box] for region in probabilities}
-        quality = assess(probabilities, masks, brain.mask[placement.box], label_map.grid.voxel_ml)
+    def finish(
+        self,
+        prepared: PreparedStudy,
+        raw: Raw,
+        without: Mapping[Modality, Raw] | None = None,
+        *,
+        probabilities: bool = True,
+    ) -> Segmentation:
+        """Take logits to the study's own grid and decode them; ``without`` is what ``run_without`` gave.
+
+        Without ``probabilities`` those of the result cannot be asked for: to bring them home takes time on a GPU.
+        """
+        label_map, quality, kept = self._decoded(prepared, raw, probabilities=probabilities)
         if without:
-            others = {m: self._decoded(self.without(prepared, m), other)[0] for m, other in without.items()}
+            others = {m: self._decoded(self._without(prepared, m), other)[0] for m, other in without.items()}
             for region, drop in modality_drop(label_map, others).items():
                 quality[region] = quality[region].model_copy(update={"modality_drop_dice": drop})
         return Segmentation(
@@ -167,23 +193,57 @@ class Segmenter:
             quality=quality,
             warnings=(*prepared.study.warnings, *prepared.forced),
             facts=self._facts(prepared, raw[1]) | _coverage(label_map),
-            _probabilities=probabilities,
-            _placement=placement,
+            _probabilities=kept,
+            _placement=prepared.placement,
         )
 
-    def _decoded(self, prepared: PreparedStudy, raw: Raw) -> tuple[LabelMap, dict[Region, NDArray[np.float32]]]:
-        """The label map, and the probability of each assessable region (I, J, K) in the box, 0 outside the brain."""
-        placement, brain = prepared.placement, prepared.brain
-        with torch.inference_mode():
-            there = place_back(raw[0].float(), placement)
-            probabilities = region_probabilities(there, self.model.target).cpu().numpy()
-        probabilities = np.ascontiguousarray(probabilities) * brain.mask[placement.box]
-        grid = prepared.study.reference.grid
+    def _without(self, prepared: PreparedStudy, modality: Modality) -> PreparedStudy:
+        """As ``without``, where the images are spent."""
+        study = prepared.lacking(modality)
+        return replace(prepared, study=study, not_assessable=self._not_assessable(study))
+
+    def _decoded(self, prepared: PreparedStudy, raw: Raw, *, probabilities: bool = False) -> _Decoded:
+        """Decode on the device, or on the CPU where the device has no room for it."""
+        with suppress(torch.OutOfMemoryError):
+            return self._decoded_there(prepared, raw, probabilities)
+        return self._decoded_there(prepared, raw.on_cpu(), probabilities)
+
+    def _decoded_there(self, prepared: PreparedStudy, raw: Raw, probabilities: bool) -> _Decoded:
+        grid, inside = prepared.study.reference.grid, prepared.brain.mask[prepared.placement.box]
         regions = tuple(region for region in self.model.regions if region not in prepared.not_assessable)
-        known = probabilities[[self.model.regions.index(region) for region in regions]]
+        with torch.inference_mode(), raw.beside():
+            placed = bring_home(
+                raw.logits,
+                prepared.placement,
+                inside,
+                target=self.model.target,
+                known=self.model.regions,
+                wanted=regions,
+                rules=self.model.decoding,
+            )
+            label_map, quality = self._read_off(placed, prepared.placement, inside, grid)
+            kept = {region: placed.all_of(region) for region in regions} if probabilities else None
+        return label_map, quality, kept
+
+    def _read_off(
+        self, placed: PlacedProbabilities, placement: Placement, inside: NDArray[np.bool_], grid: Grid
+    ) -> tuple[LabelMap, dict[Region, RegionQuality]]:
+        """The label map on ``grid``, and how far each region of it can be trusted."""
         full = np.zeros((len(Region), *grid.shape), dtype=bool)
-        full[(slice(None), *placement.box)] = decode(known, regions, grid.voxel_ml, self.model.decoding)
-        return LabelMap(full, grid, frozenset(regions)), dict(zip(regions, known, strict=True))
+        near = placed.near
+        decoded = np.zeros((len(Region), 0, 0, 0), dtype=bool)
+        if near is not None:
+            decoded = decode(placed.there, placed.regions, grid.voxel_ml, self.model.decoding)
+            full[(slice(None), *placement.box)][(slice(None), *near)] = decoded
+        label_map = LabelMap(full, grid, frozenset(placed.regions))
+        quality = assess(
+            dict(zip(placed.regions, placed.there, strict=True)),
+            {region: decoded[list(Region).index(region)] for region in placed.regions},
+            inside[near or np.s_[:0, :0, :0]],
+            grid.voxel_ml,
+            placed.over_the_brain,
+        )
+        return label_map, quality
 
     def _facts(self, prepared: PreparedStudy, how: str) -> dict[str, Any]:
         return {
@@ -253,6 +313,10 @@ class Segmenter:
                 "add the missing scan, or name it with --layout when it is there under another name"
             )
         return reasons
+
+
+_Decoded = tuple[LabelMap, dict[Region, RegionQuality], dict[Region, NDArray[np.float32]] | None]
+"""The label map, its quality, and the probability of each assessable region (I, J, K) in the box, if asked for."""
 
 
 def _listed(needs: tuple[tuple[Modality, ...], ...]) -> str:

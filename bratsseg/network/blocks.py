@@ -35,7 +35,8 @@ class Block(nn.Module):
         y = F.relu(self.first_norm(self.first(x)), inplace=True)
         y = self.second_norm(self.second(y))
         if self.shortcut is not None:
-            y = y + self.shortcut(x)
+            past = self.shortcut(x)
+            y = y.add_(past) if y.dtype == past.dtype else y + past
         return F.relu(y, inplace=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -74,6 +75,12 @@ class UNetConfig(Config):
         return "sample" if self.norm == "instance" else "batch" if self.norm == "batch" else "nothing"
 
 
+MOST_ELEMENTS = 2**27
+"""Of what a level has at once on a GPU, 256 MB in float16: more are computed in parts, one after the other."""
+HALO = 2
+"""Voxels that two 3-wide convolutions see beyond a part of theirs."""
+
+
 class UNet(nn.Module):
     """(N, in_channels, *space) → logits (N, out_channels, *space); a list of them with deep supervision in training."""
 
@@ -107,15 +114,68 @@ class UNet(nn.Module):
         factor, skips = self.config.space_to_depth, []
         x = space_to_depth(x, factor)
         for level, block in enumerate(self.down):
-            x = block(x if level == 0 else self._pool(x, 2))
+            x = x if level == 0 else self._pool(x, 2)
+            x = _contracted(block, x, self._parts(x, 2 * self.config.widths[level]))
             skips.append(x)
         skips.pop()
         x = F.dropout(x, self.config.dropout, self.training)
         levels = []
         for upsample, block in zip(self.upsample, self.up, strict=True):
-            x = block(torch.cat([upsample(x), skips.pop()], 1))
+            skip = skips.pop()
+            width = upsample.width if isinstance(upsample, Upsample) else 0
+            parts = self._parts(skip, width + skip.shape[1], up=True)
+            x = _expanded(block, upsample, x, skip, parts)
             levels.append(x)
         if self.config.deep_supervision and self.training:
             *coarse, finest = [head(level) for head, level in zip(self.heads, levels, strict=True)]
             return [depth_to_space(finest, factor), *coarse[::-1]]
         return depth_to_space(self.heads[-1](x), factor)
+
+    def _parts(self, like: Tensor, channels: int, up: bool = False) -> int:
+        """In how many parts a level of ``channels`` at once is computed, so that it takes little memory on a GPU.
+
+        An instance norm needs the level whole, and what interpolates sees more of the coarser level than a part has.
+        """
+        whole = self.training or not self.config.one_pass or (up and self.config.up == "linear") or not like.is_cuda
+        return 1 if whole else -(-channels * like[:, 0].numel() // MOST_ELEMENTS)
+
+
+def _contracted(block: nn.Module, x: Tensor, parts: int) -> Tensor:
+    """``block(x)`` in so many parts."""
+    return block(x) if parts == 1 else _in_parts(block, lambda first, last: x[:, :, first:last], x.shape[2], parts)
+
+
+def _expanded(block: nn.Module, upsample: nn.Module, low: Tensor, skip: Tensor, parts: int) -> Tensor:
+    """``block`` of ``low`` (N, C, A, …), made twice as fine, and ``skip`` (N, D, 2 A, …), in so many parts."""
+
+    def joined(first: int, last: int) -> Tensor:
+        return torch.cat([upsample(low[:, :, first:last]), skip[:, :, 2 * first : 2 * last]], 1)
+
+    size = low.shape[2]
+    return block(joined(0, size)) if parts == 1 else _in_parts(block, joined, size, parts, 2)
+
+
+def _in_parts(block: nn.Module, inputs: Callable[[int, int], Tensor], size: int, parts: int, step: int = 1) -> Tensor:
+    """``block(inputs(0, size))`` in ``parts`` along the first axis of space, each with what it sees beyond its ends.
+
+    ``inputs`` gives ``step`` voxels for each of ``size`` positions. Beyond the last ones the convolutions pad with
+    zeros, as they do over the whole.
+    """
+    found: Tensor | None = None
+    beyond, parts = -(-HALO // step), min(parts, size)
+    for part in range(parts):
+        start, stop = part * size // parts, (part + 1) * size // parts
+        first, last = max(0, start - beyond), min(size, stop + beyond)
+        made = block(inputs(first, last))
+        if found is None:
+            shape, kind = (*made.shape[:2], step * size, *made.shape[3:]), {"dtype": made.dtype, "device": made.device}
+            found = torch.empty(shape, memory_format=_order_of(made), **kind)
+        found[:, :, step * start : step * stop] = made.narrow(2, step * (start - first), step * (stop - start))
+    assert found is not None  # there is a part at least
+    return found
+
+
+def _order_of(x: Tensor) -> torch.memory_format:
+    """How ``x`` (N, C, *space) lies in memory, channels first where that cannot be told."""
+    last = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
+    return last if x.is_contiguous(memory_format=last) else torch.contiguous_format

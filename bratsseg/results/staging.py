@@ -16,6 +16,7 @@ import shutil
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 
@@ -40,7 +41,7 @@ class Staging:
         self.out = out
         self._folder = out
         self._lock: int | None = None
-        self._count = 0
+        self._numbers = count(1)  # next() of it is one step, whichever thread asks
 
     def __enter__(self) -> Staging:
         try:
@@ -64,8 +65,7 @@ class Staging:
     @contextmanager
     def new_folder(self) -> Iterator[Path]:
         """An empty folder on OUT's file system for the files of one case; removed with what is left in it."""
-        self._count += 1
-        staged = self._folder / str(self._count)
+        staged = self._folder / str(next(self._numbers))
         staged.mkdir()
         try:
             yield staged

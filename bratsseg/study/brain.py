@@ -131,7 +131,19 @@ def _not_air(study: Study) -> NDArray[np.bool_]:
         air = here if air is None else np.logical_and(air, here, out=air)
     if air is None:
         raise ContentError(f"case {study.case_id}: a brain needs at least one volume, there is none")
-    return ~reached_from_border(air)
+    return ~_reached_around(air)
+
+
+def _reached_around(air: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """``reached_from_border`` of air that surrounds most else: outside the box of what is not air, all is reached."""
+    box = bounding_box(~air)
+    if box is None:
+        return air
+    a, b, c = (
+        slice(max(0, part.start - 1), min(size, part.stop + 1)) for part, size in zip(box, air.shape, strict=True)
+    )
+    air[a, b, c] = reached_from_border(air[a, b, c].copy(order="K"))
+    return air
 
 
 def _air_like(volume: Volume, owner: str) -> NDArray[np.bool_]:

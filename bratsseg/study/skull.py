@@ -80,7 +80,9 @@ class _Layers:
         head = _largest(above > 0.1 * bright, through=int(np.argmax(edges)))
         if head is None or _longest(head, edges) > LARGEST_MM:
             return None
-        depth = ndimage.distance_transform_edt(np.pad(head, 1), sampling=edges)[1:-1, 1:-1, 1:-1]
+        box = ndimage.find_objects(head.view(np.uint8))[0]  # nothing outside it is nearer than its rim
+        above = above[box]
+        depth = ndimage.distance_transform_edt(np.pad(head[box], 1), sampling=edges)[1:-1, 1:-1, 1:-1]
         inner = above[depth > RING_DEPTH_MM[1]]
         usual = float(np.median(inner)) if inner.size else bright
         lost = DARKNESS_LOST_BY_CUT * max(0.0, tissue.cut_share - CUT_SHARE)
@@ -117,11 +119,14 @@ def _largest(bright: Mask, through: int) -> Mask | None:
     """The largest connected object, holes filled in the planes across axis ``through``, which are sampled best."""
     import cc3d  # noqa: PLC0415 - absent on machines that only train
 
-    filled = np.stack([ndimage.binary_fill_holes(plane) for plane in np.moveaxis(bright, through, 0)], axis=through)
-    regions = cc3d.connected_components(filled, connectivity=6)
-    if not regions.any():
+    box = next(iter(ndimage.find_objects(bright.view(np.uint8))), None)
+    if box is None:
         return None
-    found: Mask = regions == int(np.bincount(regions.ravel())[1:].argmax()) + 1
+    in_plane = ndimage.generate_binary_structure(3, 1)
+    in_plane[tuple(slice(0, 3, 2) if axis == through else slice(None) for axis in range(3))] = False
+    regions = cc3d.connected_components(ndimage.binary_fill_holes(bright[box], in_plane), connectivity=6)
+    found = np.zeros(bright.shape, dtype=bool)
+    found[box] = regions == int(np.bincount(regions.ravel())[1:].argmax()) + 1
     return found
 
 

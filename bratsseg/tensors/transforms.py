@@ -22,6 +22,7 @@ from bratsseg.study.brain import Brain
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
 from bratsseg.study.volume import Box, Study
+from bratsseg.tensors.transfer import is_gpu, to_device, values_on
 
 T = TypeVar("T")
 Shape = tuple[int, int, int]
@@ -102,18 +103,20 @@ def prepare(
     """Make a study ready for a network whose channels are ``modalities``; a modality not at hand is a channel of 0.
 
     Returns the images (C, I, J, K) float32 in the model frame, 0 outside the brain, the brain (I, J, K) bool in that
-    frame, and the placement. Raises ``GridMismatch`` when the volumes do not share a grid.
+    frame, and the placement. Raises ``GridMismatch`` when the volumes do not share a grid. On a GPU all of it is
+    started and nothing waited for.
     """
     grid = study.require_one_grid()
     whole = slice(0, grid.shape[0]), slice(0, grid.shape[1]), slice(0, grid.shape[2])
     box = whole if preparation.crop == "none" else expand_box(brain.box, grid.shape, preparation.margin)
     placement = plan(grid, box, preparation)
-    inside = to_model_frame(torch.from_numpy(brain.mask[box]).to(device).float()[None], placement)[0] > 0.5
+    rows = _rows_to_model_frame(placement, torch.empty(0, device=device))
+    inside = _framed(to_device(brain.mask[box], device).float()[None], placement, rows)[0] > 0.5
     images = torch.zeros((len(modalities), *placement.padded), device=device)
     for channel, modality in enumerate(modalities):
         if modality in study.volumes:
-            values = torch.from_numpy(study.volumes[modality].values(box)).to(device)
-            image = to_model_frame(values[None], placement)
+            values = values_on(study.volumes[modality], box, device)
+            image = _framed(values[None], placement, rows)
             images[channel] = normalise_as(preparation.normalisation, image, inside, placement)[0]
     if preparation.normalisation == "imagenet":
         images = _as_imagenet(images, inside)
@@ -165,9 +168,17 @@ def _directions(affine: NDArray[np.float64]) -> tuple[Shape, tuple[bool, bool, b
 
 def to_model_frame(images: Tensor, placement: Placement) -> Tensor:
     """(C, *box shape) in source axes → (C, *placement.padded) in the model frame, linear, zeros in the padding."""
+    return _framed(images, placement, _rows_to_model_frame(placement, images))
+
+
+def _rows_to_model_frame(placement: Placement, like: Tensor) -> tuple[Tensor | None, ...]:
+    return tuple(_weights(placement, axis, like) for axis in range(3))
+
+
+def _framed(images: Tensor, placement: Placement, rows: tuple[Tensor | None, ...]) -> Tensor:
     images = _permuted(images, placement)
     for axis in range(3):
-        images = _along(images, axis, _weights(placement, axis, images))
+        images = _along(images, axis, rows[axis])
     return _padded(images, placement)
 
 
@@ -189,10 +200,24 @@ def normalise(images: Tensor, inside: Tensor) -> Tensor:
 
     A channel without contrast (a missing modality) stays 0.
     """
-    picked = images[:, inside]
-    mean, deviation = picked.mean(1), picked.std(1, correction=0)
+    mean, deviation = masked_moments(images, inside) if is_gpu(images.device) else picked_moments(images, inside)
     scale = torch.where(deviation > 1e-6, 1.0 / deviation.clamp_min(1e-6), torch.zeros_like(deviation))
     return (images - mean[:, None, None, None]) * scale[:, None, None, None] * inside
+
+
+def picked_moments(images: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (C,) over ``inside``. On a GPU it waits, to learn how many voxels there are."""
+    picked = images[:, inside]
+    return picked.mean(1), picked.std(1, correction=0)
+
+
+def masked_moments(images: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """The same without waiting: sums over all voxels, in float64, of what is inside."""
+    space = (1, 2, 3)
+    count = inside.sum(dtype=torch.float64)
+    mean = torch.where(inside, images, 0.0).sum(space, dtype=torch.float64) / count
+    apart = torch.where(inside, images - mean.to(images)[:, None, None, None], 0.0)
+    return mean.to(images), (apart.square().sum(space, dtype=torch.float64) / count).sqrt().to(images)
 
 
 def normalise_as(kind: Normalisation, image: Tensor, inside: Tensor, placement: Placement) -> Tensor:
@@ -243,30 +268,30 @@ def _padded(images: Tensor, placement: Placement) -> Tensor:
 
 
 def _weights(placement: Placement, axis: int, like: Tensor) -> Tensor | None:
-    """Rows that take cropped voxels to resampled ones."""
+    """Rows (want, have) that take cropped voxels to resampled ones."""
     have, want, scale = placement.cropped[axis], placement.resampled[axis], placement.scale[axis]
     if scale == 1.0:
         return None
     centres = (torch.arange(want, dtype=torch.float64) - (want - 1) / 2) * scale + (have - 1) / 2
     # A coarser model frame sees the mean over part of its voxel, so that fine detail leaves no aliases; the width
     # grows from 0 at equal spacings as the variance of a box that turns one spacing into the other.
-    return _linear_rows(centres, have, max(0.0, scale**2 - 1.0) ** 0.5).to(like)
+    return _linear_rows(centres, have, max(0.0, scale**2 - 1.0) ** 0.5, like)
 
 
 def _weights_back(placement: Placement, axis: int, like: Tensor) -> Tensor | None:
-    """Rows that take resampled voxels back to cropped ones, by plain linear interpolation."""
+    """Rows (want, have) that take resampled voxels back to cropped ones, by plain linear interpolation."""
     have, want, scale = placement.resampled[axis], placement.cropped[axis], placement.scale[axis]
     if scale == 1.0:
         return None
     centres = (torch.arange(want, dtype=torch.float64) - (want - 1) / 2) / scale + (have - 1) / 2
-    return _linear_rows(centres, have, 0.0).to(like)
+    return _linear_rows(centres, have, 0.0, like)
 
 
-def _linear_rows(centres: Tensor, have: int, width: float) -> Tensor:
+def _linear_rows(centres: Tensor, have: int, width: float, like: Tensor) -> Tensor:
     """(want, have) rows: the linear interpolant of ``have`` samples, averaged over ``width`` around each centre.
 
     Averaging the interpolant, rather than widening its kernel, keeps every linear function exact: no voxel moves.
-    The edge sample repeats beyond the ends.
+    The edge sample repeats beyond the ends. Computed in float64 on the CPU, whatever type and device ``like`` has.
     """
     extra = 2 + int(np.ceil(width / 2))
     samples = torch.arange(-extra, have + extra, dtype=torch.float64)
@@ -278,7 +303,7 @@ def _linear_rows(centres: Tensor, have: int, width: float) -> Tensor:
     inner = rows[:, extra : extra + have].clone()
     inner[:, 0] += rows[:, :extra].sum(1)
     inner[:, -1] += rows[:, extra + have :].sum(1)
-    return inner
+    return to_device(inner.numpy(), str(like.device)).to(like.dtype)
 
 
 def _hat_integral(x: Tensor) -> Tensor:

@@ -77,10 +77,13 @@ def slabs(volume: Tensor, slices: int, axis: int = 2) -> Tensor:
     Returns (N, C × slices, A, B): N positions along ``axis``, A and B the other two axes in order. Channel
     ``c * slices + s`` is channel ``c`` at offset ``s - slices // 2``; beyond the ends it is zero. ``slices`` is odd.
     """
+    return slab_views(volume, slices, axis).flatten(1, 2)
+
+
+def slab_views(volume: Tensor, slices: int, axis: int = 2) -> Tensor:
+    """``slabs`` as a view (N, C, slices, A, B), which takes little more memory than ``volume`` does."""
     rows = _along(_padded(volume, slices, axis), axis)  # (C, N + slices - 1, A, B)
-    channels, _, a, b = rows.shape
-    windows = rows.unfold(1, slices, 1)  # (C, N, A, B, slices)
-    return windows.permute(1, 0, 4, 2, 3).reshape(-1, channels * slices, a, b)
+    return rows.unfold(1, slices, 1).permute(1, 0, 4, 2, 3)
 
 
 def slab(volume: Tensor, at: int, slices: int, axis: int = 2) -> Tensor:

@@ -23,3 +23,12 @@ def test_group_norm_over_a_large_volume_is_exact_in_float32():
 def test_a_machine_without_a_gpu_says_so(wanted: str):
     with pytest.raises(UsageError, match="must be auto or cpu, for no GPU is at hand"):
         Runtime.choose(wanted)
+
+
+def test_on_a_gpu_no_shape_is_tried_out_before_it_is_run(monkeypatch):
+    """Training may have turned cuDNN's trials on; they would cost a second for every brain box."""
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    Runtime("cpu", None).expect_any_shape()
+    assert torch.backends.cudnn.benchmark
+    Runtime("cuda:0", torch.float16).expect_any_shape()
+    assert not torch.backends.cudnn.benchmark

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 from bratsseg.inference.model import ModelFolder
-from bratsseg.network import UNetConfig, build_network
+from bratsseg.network import UNetConfig, build_network, unet
 from bratsseg.network.blocks import depth_to_space, space_to_depth
 
 SMALL = UNetConfig(in_channels=4, widths=(8, 16, 24))
@@ -36,6 +36,31 @@ def test_every_parameter_gets_a_gradient() -> None:
     network = build_network(SMALL.model_copy(update={"residual": True}))
     network(torch.randn(2, 4, 16, 16)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+@pytest.mark.parametrize("parts", [2, 3, 5])
+@pytest.mark.parametrize("up", ["nearest", "transposed"])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_level_in_parts_equals_the_whole(dims: int, up: str, parts: int) -> None:
+    """On any device; a GPU takes wide levels so."""
+    network = build_network(SMALL.model_copy(update={"dims": dims, "up": up, "residual": True})).eval()
+    low, skip = torch.randn(1, 16, *[5, 4, 3][:dims]), torch.randn(1, 8, *[10, 8, 6][:dims])
+    upsample, block = network.upsample[-1], network.up[-1]
+    with torch.inference_mode():
+        whole = unet._expanded(block, upsample, low, skip, 1)
+        torch.testing.assert_close(unet._expanded(block, upsample, low, skip, parts), whole)
+        picture = torch.randn(1, 4, *[10, 8, 6][:dims])
+        torch.testing.assert_close(unet._contracted(network.down[0], picture, parts), network.down[0](picture))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_takes_a_wide_level_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build_network(SMALL.model_copy(update={"dims": 3})).eval().cuda()
+    picture = torch.randn(1, 4, 32, 24, 16, device="cuda")
+    with torch.inference_mode():
+        whole = network(picture)
+        monkeypatch.setattr(unet, "MOST_ELEMENTS", 40_000)
+        torch.testing.assert_close(network(picture), whole, atol=1e-4, rtol=1e-3)
 
 
 def test_wrong_sides_are_refused_by_name() -> None:

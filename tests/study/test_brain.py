@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bratsseg.errors import ContentError, GridMismatch, NotBrainExtracted
-from bratsseg.study.brain import bounding_box, find_brain
+from bratsseg.study.brain import _reached_around, bounding_box, find_brain, reached_from_border
 from bratsseg.study.grid import Grid
 from bratsseg.study.likeness import unlike_brain
 from bratsseg.study.modality import Modality
@@ -221,3 +223,12 @@ def test_real_heads_are_refused_and_real_brains_are_not(real_data):
         for modality, volume in study.volumes.items():
             with pytest.raises(NotBrainExtracted):
                 find_brain(Study(case.id, {modality: volume}))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.3, 0.95), st.tuples(*[st.integers(0, 5)] * 6), st.sampled_from("CF"))
+def test_air_around_a_box_need_not_be_searched(seed, share, margins, order):
+    """Whatever lies in it, and whether it touches the edge of the array or not."""
+    air = np.random.default_rng(seed).random((7, 6, 5)) < share
+    air = np.asarray(np.pad(air, np.reshape(margins, (3, 2)), constant_values=True), order=order)
+    assert np.array_equal(_reached_around(air.copy(order="K")), reached_from_border(air))

@@ -11,12 +11,15 @@ from bratsseg.study.brain import Brain
 from bratsseg.study.grid import Grid
 from bratsseg.study.modality import Modality
 from bratsseg.study.volume import Study, Volume
+from bratsseg.tensors.transfer import scaled, to_device, values_on
 from bratsseg.tensors.transforms import (
     Placement,
     Preparation,
     expand_box,
+    masked_moments,
     normalise,
     normalise_as,
+    picked_moments,
     place_back,
     plan,
     prepare,
@@ -211,3 +214,47 @@ def test_imagenet_asks_for_three_channels_and_centres_them():
     assert images[:, 0, 0, 0].tolist() == pytest.approx([-2.1179, (128 / 255 - 0.456) / 0.224, 2.64], abs=1e-3)
     with pytest.raises(UsageError, match="must be 3"):
         prepare(Study("photo", volumes), brain, (Modality.FLAIR,), preparation)
+
+
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0, -3.5])
+def test_moments_without_waiting_equal_those_of_what_is_picked(offset):
+    inside = torch.from_numpy(ball((20, 18, 16), (10, 9, 8), 6))
+    images = torch.randn(2, 20, 18, 16, generator=torch.manual_seed(1)) * 20 + offset
+    for found, expected in zip(masked_moments(images, inside), picked_moments(images, inside), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.0371, 0.0), (1.0, -1024.0), (1.7, 3.3)])
+@pytest.mark.parametrize("kind", [np.uint8, np.int16])
+def test_voxels_scaled_on_the_device_are_the_same_to_the_bit(kind, slope, intercept):
+    stored = np.arange(np.iinfo(kind).min, np.iinfo(kind).max, dtype=kind)[:, None, None]
+    volume = Volume(stored, Grid.of(stored.shape, np.eye(4)), slope, intercept)
+    assert np.array_equal(scaled(torch.from_numpy(stored), slope, intercept).numpy(), volume.values())
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda:0", marks=GPU)])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", [np.int16, np.uint16, np.float64, np.float32])
+def test_voxels_arrive_as_they_are(device, order, kind):
+    voxels = np.asarray(np.random.default_rng(0).integers(0, 900, (9, 8, 7)), dtype=kind, order=order)
+    volume, box = Volume(voxels, Grid.of(voxels.shape, np.eye(4)), 2.0), (slice(1, 8), slice(0, 8), slice(2, 5))
+    assert np.array_equal(values_on(volume, box, device).cpu().numpy(), volume.values(box))
+    mask = voxels > 400
+    assert np.array_equal(to_device(mask[box], device).cpu().numpy(), mask[box])
+
+
+@GPU
+@pytest.mark.parametrize("kind", ["zscore-brain", "zscore-nonzero", "unit", "minmax-slice"])
+def test_a_gpu_prepares_what_the_cpu_does(kind):
+    study = make_study(tuple(Modality), affine=affine_of([2, 0, 1], (-1.0, 1.0, -1.0), (1.0, 1.2, 2.0)))
+    mask = study.volumes[Modality.FLAIR].voxels != 0
+    brain = Brain(mask, (slice(2, 46), slice(5, 51), slice(1, 43)), "for the test")
+    rules = Preparation(spacing_mm=1.7, multiple=4, normalisation=kind)
+    (ours, inside, there), (theirs, same, here) = (
+        prepare(study, brain, tuple(Modality), rules, device) for device in ("cuda:0", "cpu")
+    )
+    assert (there, inside.cpu().equal(same)) == (here, True)
+    torch.testing.assert_close(ours.cpu(), theirs, atol=2e-4, rtol=1e-4)

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from bratsseg.study.brain import Brain
 from bratsseg.study.likeness.outline import body_figures, shape_figures
 from bratsseg.study.likeness.planes import Planes, planes_of_pictures, planes_of_volume, world_axis
-from bratsseg.study.likeness.structure import correlation, mirrored, rim_brightness, standardised, structure_figures
+from bratsseg.study.likeness.structure import (
+    Inside,
+    correlation,
+    mirrored,
+    rim_brightness,
+    standardised,
+    structure_figures,
+)
 from bratsseg.study.modality import Modality
 from bratsseg.study.volume import Study
 
@@ -58,11 +65,12 @@ def _width_over_length(study: Study, edges: NDArray[np.float64]) -> float:
 def _with_structure(whole: dict[str, float], planes: Planes) -> Figures:
     of_each: dict[Modality, dict[str, float]] = {}
     mirrors: list[float] = []
+    where = Inside(planes.inside)
     for modality, image in planes.images.items():
         plain = standardised(image, planes.inside)
         if plain is None:
             continue
-        of_each[modality] = structure_figures(plain, planes.inside)
+        of_each[modality] = structure_figures(plain, where)
         if modality in planes.following:
             ahead = standardised(planes.following[modality], planes.following_inside)
             both = planes.inside & planes.following_inside
@@ -70,5 +78,5 @@ def _with_structure(whole: dict[str, float], planes: Planes) -> Figures:
         if modality is not Modality.T2W:  # water at the surface is bright in it alone
             of_each[modality]["rim"] = rim_brightness(plain, planes.inside)
         if planes.across:
-            mirrors.append(mirrored(plain, planes.inside))
+            mirrors.append(mirrored(plain, where))
     return Figures(whole | ({"mirror": min(mirrors)} if mirrors else {}), of_each)

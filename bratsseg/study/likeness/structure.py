@@ -8,6 +8,8 @@ is computed as a round thing is its own mirror image, which no head is.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -30,6 +32,30 @@ FEWEST_PAIRS = 8
 RIM_PIXELS = 2
 
 
+class Inside:
+    """Where the object is, ``mask`` (P, H, W), with what all modalities need of it computed once."""
+
+    def __init__(self, mask: Mask) -> None:
+        self.mask = mask
+        self._weights: dict[float, Values] = {}
+
+    def weight(self, sigma: float) -> Values:
+        """The Gaussian mean of the mask, plane by plane."""
+        if sigma not in self._weights:
+            self._weights[sigma] = _blurred(self.mask.astype(np.float32), sigma)
+        return self._weights[sigma]
+
+    @cached_property
+    def tilted(self) -> list[tuple[float, Mask, int]]:
+        """On a coarser raster the mask turned by each of ``TILTS``, and twice its middle column."""
+        coarse, found = self.mask[:, ::3, ::3].astype(np.float32), []
+        for tilt in TILTS:
+            there = _turned(coarse, tilt) > 0.5
+            if there.any():
+                found.append((tilt, there, round(2 * float(np.argwhere(there)[:, 2].mean()))))
+        return found
+
+
 def standardised(image: Values, inside: Mask) -> Values | None:
     """Mean 0 and deviation 1 inside after cutting the outermost hundredths, 0 outside; None when it is constant."""
     values = image[inside]
@@ -45,7 +71,7 @@ def standardised(image: Values, inside: Mask) -> Values | None:
     return done
 
 
-def structure_figures(image: Values, inside: Mask) -> dict[str, float]:
+def structure_figures(image: Values, where: Inside) -> dict[str, float]:
     """Every figure of one standardised modality (P, H, W).
 
     ``folds``: share of the contrast at the scale of folds, against coarser. ``grain``: the same against finer.
@@ -55,8 +81,9 @@ def structure_figures(image: Values, inside: Mask) -> dict[str, float]:
     the fullest of 64 grey levels. ``tails``: the mean fourth power, 1 in two greys, 1.8 where all are as many, 3 in
     Gaussian noise.
     """
-    fine = _smoothed(image, inside, FINE)
-    coarse = _smoothed(image, inside, COARSE)
+    inside = where.mask
+    fine = _smoothed(image, where, FINE)
+    coarse = _smoothed(image, where, COARSE)
     noise, middle = float((image - fine)[inside].var()), float((fine - coarse)[inside].var())
     counts, _ = np.histogram(image[inside], MODE_BINS)
     figures = {
@@ -96,12 +123,15 @@ def rim_brightness(image: Values, inside: Mask) -> float:
     return float(image[rim].mean() - image[core].mean()) if core.any() and rim.any() else 0.0
 
 
-def _smoothed(image: Values, inside: Mask, sigma: float) -> Values:
+def _smoothed(image: Values, where: Inside, sigma: float) -> Values:
     """Gaussian mean (P, H, W) over what is inside, plane by plane; 0 outside."""
-    blur = (0.0, sigma, sigma)
-    weight = ndimage.gaussian_filter(inside.astype(np.float32), blur, truncate=2.5)
-    mean = ndimage.gaussian_filter(image, blur, truncate=2.5)
-    found: Values = np.where(inside, mean / np.maximum(weight, 1e-6), np.float32(0))
+    mean = _blurred(image, sigma) / np.maximum(where.weight(sigma), 1e-6)
+    found: Values = np.where(where.mask, mean, np.float32(0))
+    return found
+
+
+def _blurred(image: Values, sigma: float) -> Values:
+    found: Values = ndimage.gaussian_filter(image, (0.0, sigma, sigma), truncate=2.5)
     return found
 
 
@@ -123,19 +153,14 @@ def correlation(a: Values, b: Values) -> float:
     return float((a * b).sum()) / scale if scale > 1e-9 else 0.0
 
 
-def mirrored(image: Values, inside: Mask) -> float:
+def mirrored(image: Values, where: Inside) -> float:
     """How far the coarse structure (P, H, W) agrees with its mirror image across W: the best of tilts and shifts."""
-    coarse = _smoothed(image, inside, 2.5)[:, ::3, ::3]
-    mask = inside[:, ::3, ::3]
+    coarse = _smoothed(image, where, 2.5)[:, ::3, ::3]
     best = -1.0
-    for tilt in TILTS:
+    for tilt, there, twice_middle in where.tilted:
         turned = _turned(coarse, tilt)
-        there = _turned(mask.astype(np.float32), tilt) > 0.5
-        if not there.any():
-            continue
-        middle = float(np.argwhere(there)[:, 2].mean())
         for shift in range(-SHIFTS, SHIFTS + 1):
-            best = max(best, _against_mirror(turned, there, round(2 * middle) + shift))
+            best = max(best, _against_mirror(turned, there, twice_middle + shift))
     return best
 
 
