@@ -156,7 +156,8 @@ class Segmenter:
         placement, brain = prepared.placement, prepared.brain
         label_map, probabilities = self._decoded(prepared, raw)
         masks = {region: label_map.region(region)[placement.box] for region in probabilities}
-        quality = assess(probabilities, masks, brain.mask[placement.box], label_map.grid.voxel_ml)
+        voxel_ml, rules = label_map.grid.voxel_ml, self.model.quality
+        quality = assess(probabilities, masks, brain.mask[placement.box], voxel_ml, rules)
         if without:
             others = {m: self._decoded(self.without(prepared, m), other)[0] for m, other in without.items()}
             for region, drop in modality_drop(label_map, others).items():
