@@ -19,6 +19,6 @@ def test_overrides_alone_change_the_defaults():
     ("override", "told"),
     [("tumour.nothing=0", "tumour.nothing"), ("tumour.none=many", "tumour.none"), ("tumour", "must read key=value")],
 )
-def test_an_override_that_is_unknown_or_of_another_type_is_refused(override, told):
+def test_an_unknown_or_mistyped_override_is_refused(override, told):
     with pytest.raises(ConfigError, match=told):
         parse_overrides(SynthesisConfig, [override], "--synthesis")

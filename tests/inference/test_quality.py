@@ -183,7 +183,7 @@ def test_a_tumour_that_may_have_been_missed_is_reviewed_first(probability, first
     assert not review_first(assess({Region.WT: likely}, {Region.WT: nothing}, EVERYWHERE, ML, model))
 
 
-def test_a_model_says_what_is_reviewed_first_and_how_dice_is_predicted():
+def test_a_model_says_how_dice_is_predicted_and_what_to_review():
     whole = ball(SHAPE, (6, 5, 5), 3)
     probability = np.where(whole, 0.9, 0.0).astype(np.float32)
     given = ({Region.WT: probability}, {Region.WT: whole}, EVERYWHERE, ML)
