@@ -5,8 +5,13 @@ usage: .venv/bin/python scripts/calibrate.py MODEL [--patients 48] [--seed 4242]
 
 Every patient goes through the network once, at the model's own spacing, with all four modalities and with FLAIR + T1ce
 alone; then one rule after the other is varied, and the value with the best mean Dice over WT, TC and ET is kept. A rule
-is changed only when that gains .003 of mean Dice: less is the luck of a few patients. Prints what was tried, the mean
-Dice of each region before and after, over all and by kind of tumour, and the JSON to put into ``model.json``.
+is changed only when that gains .003 of mean Dice: less is the luck of a few patients. So may be more: the standard
+error over cases is told, which one region that turns from 0 to 1 makes large. Prints what was tried, the mean Dice of
+each region before and after, over all and by kind of tumour, and the JSON to put into ``model.json``.
+
+With model default 4, 43 patients and 2 processes the search takes 3 min once the outputs are there. A lower border for
+every part (``wt_faint`` 1) gives what a lower threshold of WT gives, as parts without a sure core are dropped anyhow;
+so ``wt_faint`` holds it to the parts that are not sure.
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
 GRID: dict[str, tuple[Any, ...]] = {
     "WT": THRESHOLDS,
     "wt_border": (None, 0.2, 0.3, 0.4, 0.45),
+    "wt_faint": (0.7, 0.8, 0.9, 1.0),
     "wt_core_ml": (0.0, 0.1, 0.5),
     "TC": THRESHOLDS,
     "ET": THRESHOLDS,
@@ -112,11 +118,13 @@ def search(score: Score, rules: Decoding, rounds: int) -> Decoding:
 def best(score: Score, rules: Decoding, field: str, values: Iterable[Any]) -> Decoding:
     """``rules`` with the value of ``field`` that scores best, when it gains enough to be no accident."""
     tried = {value: candidate for value in values if (candidate := with_rule(rules, field, value)) is not None}
-    means = {value: mean(score(candidate)) for value, candidate in tried.items()}
-    chosen = max(means, key=lambda value: means[value])
-    gain = means[chosen] - mean(score(rules))
-    told = " ".join(f"{value}:{each:.4f}" for value, each in means.items())
-    print(f"{field:19s} {told} → {chosen if gain >= SMALLEST_GAIN else f'as it was (gain {gain:.4f})'}", flush=True)
+    scores = {value: score(candidate) for value, candidate in tried.items()}
+    chosen = max(scores, key=lambda value: mean(scores[value]))
+    gains = np.nanmean(scores[chosen] - score(rules), 1)
+    gain, error = float(gains.mean()), float(gains.std() / np.sqrt(len(gains)))
+    told = " ".join(f"{value}:{mean(each):.4f}" for value, each in scores.items())
+    verdict = str(chosen) if gain >= SMALLEST_GAIN else "as it was"
+    print(f"{field:19s} {told} → {verdict} (gain {gain:.4f}, standard error {error:.4f})", flush=True)
     return tried[chosen] if gain >= SMALLEST_GAIN else rules
 
 

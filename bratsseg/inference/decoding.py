@@ -22,6 +22,9 @@ class Decoding(Config):
     """Hysteresis for faint tumours: a part of WT that holds voxels above the threshold of WT goes on over the voxels
     connected to them that exceed this lower one (Canny, doi:10.1109/TPAMI.1986.4767851). None: it ends at the
     threshold."""
+    wt_faint: float = 0.8
+    """Under that rule, only a part goes on whose most certain tenth above the threshold of WT has a lower mean
+    probability than this; a surer one ends at the threshold. 1: every part goes on."""
     wt_core_ml: float = 0.0
     """Under that rule, the volume above the threshold of WT that a part must hold; one voxel at least."""
     nesting: Literal["inner", "outer"] = "inner"
@@ -102,9 +105,12 @@ def _parts_of_whole(
     threshold = rules.thresholds[Region.WT]
     if rules.wt_border is None:
         return _numbered(probability > threshold)
-    parts = _numbered(probability > rules.wt_border)
-    cores = np.bincount(parts[probability > threshold], minlength=int(parts.max()) + 1)
-    return _numbered((cores >= _voxels(rules.wt_core_ml, voxel_ml))[parts] & (parts > 0))
+    parts, core = _numbered(probability > rules.wt_border), probability > threshold
+    sizes = np.bincount(parts[core], minlength=int(parts.max()) + 1)
+    goes_on, stays = np.zeros(sizes.size, dtype=bool), sizes >= _voxels(rules.wt_core_ml, voxel_ml)
+    for n, values in enumerate(_by_part(parts[core], probability[core], sizes), start=1):
+        goes_on[n] = stays[n] and (rules.wt_faint >= 1 or _certainty(values) < rules.wt_faint)
+    return _numbered(goes_on[parts] | (stays[parts] & core))
 
 
 def _without_specks(enhancing: NDArray[np.bool_], voxel_ml: float | None, rules: Decoding) -> NDArray[np.bool_]:
@@ -152,13 +158,20 @@ def _parts_to_keep(
         return keep
     scores = np.bincount(numbers, weights=values, minlength=count)
     smallest = _voxels(rules.smallest_wt_ml, voxel_ml)
-    by_part = np.split(values[np.argsort(numbers, kind="stable")], np.cumsum(sizes[1:-1]))
+    by_part = _by_part(numbers, values, sizes)
     candidates = [n for n in range(1, count) if sizes[n] >= smallest]
     certain = {n: _certainty(by_part[n - 1]) >= rules.confidence for n in candidates}
     best = max((scores[n] for n, sure in certain.items() if sure), default=0.0)
     for n, sure in certain.items():
         keep[n] = sure and scores[n] >= rules.score_share * best
     return keep
+
+
+def _by_part(
+    numbers: NDArray[np.unsignedinteger], values: NDArray[np.float32], sizes: NDArray[np.intp]
+) -> list[NDArray[np.float32]]:
+    """The values of each part, from number 1 on; ``sizes`` counts them by number, none of number 0."""
+    return np.split(values[np.argsort(numbers, kind="stable")], np.cumsum(sizes[1:-1]))
 
 
 def _credible(values: NDArray[np.float32], voxel_ml: float | None, rules: Decoding) -> bool:

@@ -78,15 +78,26 @@ def faint_tumour(sure: int) -> np.ndarray:
 
 
 def test_a_faint_tumour_reaches_its_border_from_a_sure_core():
-    border, plain = PLAIN.model_copy(update={"wt_border": 0.3}), PLAIN
+    border, plain = PLAIN.model_copy(update={"wt_border": 0.3, "wt_faint": 0.9}), PLAIN
     whole = decode(faint_tumour(4), (Region.WT,), 0.001, border)[0]
     assert np.array_equal(whole, ball((40, 40, 40), (12, 12, 12), 6)), "all of the one, nothing of the other"
     assert decode(faint_tumour(4), (Region.WT,), 0.001, plain)[0].sum() == 4
     assert not decode(faint_tumour(0), (Region.WT,), 0.001, border)[0].any()
 
 
+def test_a_sure_part_ends_at_the_threshold_whatever_the_border():
+    """The same tumour, surer: what is faint about it stays out; and without cores there is no part to go on from."""
+    rules = PLAIN.model_copy(update={"wt_border": 0.3, "wt_faint": 0.8})
+    sure = faint_tumour(4)
+    sure[sure > 0.7] = 0.9
+    assert decode(sure, (Region.WT,), 0.001, rules)[0].sum() == 4
+    assert decode(faint_tumour(4), (Region.WT,), 0.001, rules.model_copy(update={"wt_faint": 0.75}))[0].sum() == 4
+    every = rules.model_copy(update={"wt_faint": 1.0})
+    assert np.array_equal(decode(sure, (Region.WT,), 0.001, every)[0], ball((40, 40, 40), (12, 12, 12), 6))
+
+
 def test_a_core_must_have_its_volume():
-    rules = PLAIN.model_copy(update={"wt_border": 0.3, "wt_core_ml": 0.004})
+    rules = PLAIN.model_copy(update={"wt_border": 0.3, "wt_faint": 0.9, "wt_core_ml": 0.004})
     assert decode(faint_tumour(4), (Region.WT,), 0.001, rules)[0].any()
     assert not decode(faint_tumour(3), (Region.WT,), 0.001, rules)[0].any()
     assert decode(faint_tumour(1), (Region.WT,), None, rules)[0].any(), "a picture has no millilitres"

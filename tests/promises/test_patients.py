@@ -83,7 +83,9 @@ def blobs(seed: int) -> np.ndarray:
     return smooth.half().numpy()
 
 
-@pytest.mark.parametrize("changes", [{}, {"wt_border": 0.3}, {"smallest_et_part_ml": 0.02}, {"components": "largest"}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"wt_border": 0.3, "wt_faint": 1.0}, {"smallest_et_part_ml": 0.02}, {"components": "largest"}]
+)
 def test_rules_score_on_the_cut_as_on_the_whole_brain(scripts, tmp_path, changes):
     """What is cut away from an output changes no score."""
     calibrate, model = scripts["calibrate"], ModelFolder(model_folder(tmp_path)).description
