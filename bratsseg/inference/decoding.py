@@ -106,6 +106,8 @@ def _parts_of_whole(
     if rules.wt_border is None:
         return _numbered(probability > threshold)
     parts, core = _numbered(probability > rules.wt_border), probability > threshold
+    if not core.any():
+        return np.zeros_like(parts)
     sizes = np.bincount(parts[core], minlength=int(parts.max()) + 1)
     goes_on, stays = np.zeros(sizes.size, dtype=bool), sizes >= _voxels(rules.wt_core_ml, voxel_ml)
     for n, values in enumerate(_by_part(parts[core], probability[core], sizes), start=1):

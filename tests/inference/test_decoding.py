@@ -133,8 +133,10 @@ def test_a_hole_in_the_tumour_is_tumour():
     assert not decode(probabilities, REGIONS, 0.001, Decoding(fill_holes=False))[0][12, 12, 12]
 
 
-def test_nothing_found_is_an_answer():
-    assert not decode(np.zeros((3, 4, 4, 4), dtype=np.float32), REGIONS, 0.001, Decoding()).any()
+@pytest.mark.parametrize("rules", [Decoding(), Decoding(wt_border=0.3, smallest_et_part_ml=0.1)])
+@pytest.mark.parametrize("probability", [0.0, 0.4])
+def test_nothing_found_is_an_answer(rules, probability):
+    assert not decode(np.full((3, 4, 4, 4), probability, dtype=np.float32), REGIONS, 1.0, rules).any()
 
 
 def test_a_region_unknown_to_the_model_is_what_nesting_asks():
