@@ -39,6 +39,14 @@ def read_config(kind: type[ConfigT], path: Path, overrides: Sequence[str] = ()) 
     return parse_config(kind, values, f"config {path}")
 
 
+def parse_overrides(kind: type[ConfigT], overrides: Sequence[str], owner: str) -> ConfigT:
+    """The defaults of ``kind`` with ``key.sub=value`` overrides; ``owner`` opens the message of the ``ConfigError``."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        _apply_override(values, override)
+    return parse_config(kind, values, owner)
+
+
 def parse_config(kind: type[ConfigT], values: dict[str, Any], owner: str) -> ConfigT:
     """Validate ``values`` as ``kind``; ``owner`` opens the message of the ``ConfigError``."""
     try:

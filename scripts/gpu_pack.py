@@ -81,7 +81,8 @@ def pack(options: argparse.Namespace) -> int:
     print(f"{total:8.2f} MiB  in {options.out}, of {options.limit_mib:g} MiB")
     if total > options.limit_mib:
         print(
-            "scripts/gpu pack: over the limit; leave out --cases, --model, --shapes or, with --no-tree, the tree", file=sys.stderr
+            "scripts/gpu pack: over the limit; leave out --cases, --model, --shapes or, with --no-tree, the tree",
+            file=sys.stderr,
         )
         return 1
     return 0

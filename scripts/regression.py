@@ -3,6 +3,7 @@
 usage: .venv/bin/python scripts/regression.py            # compute again, say what changed; exit 1 beyond the tolerance
        .venv/bin/python scripts/regression.py --write    # after a new model or generator: store the figures anew
        --model default   --patients 100   --workers 1 (a process and a thread each)   --keep FILE (to go on from)
+       --config FILE   --synthesis synthesis.tumour.none=0 ... : other patients, whose means alone are told
 
 Dice of WT, TC and ET with all four modalities and with FLAIR + T1ce alone, both empty = 1; and the mL of whole tumour
 marked in patients without one. In float32, whatever the machine could do, so that machines agree; at the model's own
@@ -17,25 +18,23 @@ import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from calibrate import study_of
+from patients import SUBSETS, add_patient_options, generator_of, hash_of_config, study_of
 
 from bratsseg.inference import Segmenter
 from bratsseg.inference.model import ModelFolder
 from bratsseg.inference.runtime import Runtime
-from bratsseg.study.modality import Modality
 from bratsseg.study.overlap import dice
 from bratsseg.study.regions import Region
-from bratsseg.synthesis.generator import VERSION, synthesize_patient
+from bratsseg.synthesis.generator import VERSION, SynthesisConfig, synthesize_patient
 
 STORED = Path(__file__).resolve().parents[1] / "tests" / "promises" / "regression.json"
-SUBSETS = {"four": tuple(Modality), "flair_t1ce": (Modality.FLAIR, Modality.T1C)}
 SEED, SPACING_MM, PATIENTS = 1_000_003, 1.5, 100
 DICE_TOLERANCE, ML_TOLERANCE = 0.01, 0.1
 """Of one patient. Float32 sums in another order move these figures by less than .001 and .01."""
@@ -50,30 +49,41 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--keep", type=Path, help="file of patients done so far, to go on from after an interruption")
+    add_patient_options(parser)
     options = parser.parse_args()
-    sha256 = ModelFolder.find(options.model).sha256
-    done = kept(options.keep, sha256)
+    generator = generator_of(options, parser)
+    usual = generator == SynthesisConfig()
+    if options.write and not usual:
+        parser.error("--write stores figures of the generator's own patients; leave --config and --synthesis out")
+    identity = {
+        "model": ModelFolder.find(options.model).sha256,
+        "generator": VERSION if usual else f"{VERSION} {hash_of_config(generator)}",
+    }
+    done = kept(options.keep, identity)
     wanted = [index for index in range(options.patients) if index not in done]
-    for patient in measured(options.model, wanted, options.workers):
+    for patient in measured(options.model, wanted, options.workers, generator):
         done[patient["index"]] = patient
-        line = json.dumps({"model": sha256, "generator": VERSION, **patient})
+        line = json.dumps({**identity, **patient})
         print(line, file=sys.stderr, flush=True)
         if options.keep is not None:
             with options.keep.open("a", encoding="utf-8") as stream:
                 stream.write(line + "\n")
     found = [done[index] for index in range(options.patients)]
+    if not usual:
+        print(*(f"{name:28s} {value:.4f}" for name, value in summary(found).items()), sep="\n")
+        return 0
     changed = tell(json.loads(STORED.read_text(encoding="utf-8")), found, options.model) if STORED.is_file() else False
     if options.write:
         write(options.model, found)
     return 1 if changed and not options.write else 0
 
 
-def kept(path: Path | None, sha256: str) -> dict[int, Figures]:
+def kept(path: Path | None, identity: dict[str, str]) -> dict[int, Figures]:
     """The patients in a file of ``--keep`` that this model and generator made, by index."""
     if path is None or not path.is_file():
         return {}
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    ours = [row for row in rows if (row.pop("model"), row.pop("generator")) == (sha256, VERSION)]
+    ours = [row for row in rows if {name: row.pop(name) for name in identity} == identity]
     return {row["index"]: row for row in ours}
 
 
@@ -91,14 +101,14 @@ def tell(before: Figures, found: list[Figures], model: str) -> bool:
     return bool(changes)
 
 
-def measured(model: str, indices: list[int], workers: int = 1) -> Iterator[Figures]:
+def measured(model: str, indices: list[int], workers: int, generator: SynthesisConfig) -> Iterator[Figures]:
     """The figures of each patient, in order."""
     if workers == 1:
         torch.set_num_threads(1)
-        yield from (figures(model, index) for index in indices)
+        yield from (figures(model, index, generator=generator) for index in indices)
         return
     with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        yield from pool.map(figures, [model] * len(indices), indices)
+        yield from pool.map(partial(figures, model, generator=generator), indices)
 
 
 @cache
@@ -107,9 +117,14 @@ def segmenter(model: str) -> Segmenter:
     return Segmenter(ModelFolder.find(model), Runtime("cpu", None))
 
 
-def figures(model: str, index: int, subsets: tuple[str, ...] = tuple(SUBSETS)) -> Figures:
+def figures(
+    model: str,
+    index: int,
+    subsets: tuple[str, ...] = tuple(SUBSETS),
+    generator: SynthesisConfig | None = None,
+) -> Figures:
     """One patient: true volume of WT, and by set of modalities Dice of WT, TC, ET and the mL marked without need."""
-    patient = synthesize_patient(SEED, index, SPACING_MM)
+    patient = synthesize_patient(SEED, index, SPACING_MM, generator)
     truth = dict(zip(Region, patient.regions.numpy(), strict=True))
     voxel_ml = SPACING_MM**3 / 1000
     row: Figures = {"index": index, "truth_ml": round(int(truth[Region.WT].sum()) * voxel_ml, 2)}

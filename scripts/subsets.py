@@ -1,6 +1,7 @@
 """What a model can do with which modalities: Dice of WT, TC and ET for each of the 15 subsets.
 
 usage: .venv/bin/python scripts/subsets.py MODEL [FOLDER ...] [--patients 12] [--seed 5151]
+       [--config FILE] [--synthesis synthesis.tumour.none=0 ...]   (see scripts/patients.py)
 
 Without FOLDER on synthetic patients; with FOLDERs on the four-modality cases in them that have a reference. Prints the
 table as it stands on a model's card. Both sides empty counts 1; a dash: the region or the subset is not assessable.
@@ -14,8 +15,8 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from calibrate import study_of
 from numpy.typing import NDArray
+from patients import add_patient_options, generator_of, study_of
 
 from bratsseg.errors import ModalityMissing
 from bratsseg.inference import Segmenter
@@ -26,7 +27,7 @@ from bratsseg.study.overlap import dice
 from bratsseg.study.reading import read_reference, read_study
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study
-from bratsseg.synthesis.generator import synthesize_patient
+from bratsseg.synthesis.generator import SynthesisConfig, synthesize_patient
 from bratsseg.tensors.augmentation import ModalityShares
 from bratsseg.training.sources import DataConfig, find_training_cases
 
@@ -40,10 +41,13 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--patients", type=int, default=12)
     parser.add_argument("--seed", type=int, default=5151)
+    add_patient_options(parser)
     options = parser.parse_args()
+    generator = generator_of(options, parser)
     segmenter = Segmenter.load(options.model)
     scores: dict[frozenset[Modality], list[list[float]]] = {subset: [] for subset in SUBSETS}
-    for study, truth in real(options.folders) if options.folders else synthetic(options.seed, options.patients):
+    made = synthetic(options.seed, options.patients, generator)
+    for study, truth in real(options.folders) if options.folders else made:
         for subset, rows in scores.items():
             rows.extend(scored(segmenter, study, subset, truth))
     print("| modalities | WT | TC | ET |\n|---|---|---|---|")
@@ -53,9 +57,9 @@ def main() -> None:
         print(f"| {named} |", " | ".join("–" if np.isnan(mean) else f"{mean:.3f}" for mean in means), "|")
 
 
-def synthetic(seed: int, patients: int) -> Iterator[tuple[Study, Truth]]:
+def synthetic(seed: int, patients: int, generator: SynthesisConfig) -> Iterator[tuple[Study, Truth]]:
     for index in range(patients):
-        patient = synthesize_patient(seed, index)
+        patient = synthesize_patient(seed, index, config=generator)
         yield study_of(patient), patient.regions.numpy()
 
 

@@ -18,6 +18,7 @@ from bratsseg.config import Config, parse_config
 from bratsseg.errors import ConfigError, ModelError
 from bratsseg.inference.decoding import Decoding
 from bratsseg.inference.passes import Passes
+from bratsseg.inference.quality import QualityRules
 from bratsseg.inference.shipped import DESCRIPTION, SHIPPED, shipped_names
 from bratsseg.network import NetworkConfig, build_network
 from bratsseg.study.modality import Modality
@@ -70,6 +71,8 @@ class ReleasedModel(Config):
     """How the network is taken over the brain."""
     decoding: Decoding
     """How probabilities become regions."""
+    quality: QualityRules = QualityRules()
+    """How the quality figures are made, and when a case is to be reviewed first."""
     weights: tuple[WeightFile, ...] = ()
     """Files of weights; empty for a rule without any."""
     trained: dict[str, Any] = Field(default_factory=dict)

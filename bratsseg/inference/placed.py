@@ -20,7 +20,7 @@ from torch import Tensor
 
 from bratsseg.inference.decoding import Decoding
 from bratsseg.inference.probabilities import Target, region_probabilities
-from bratsseg.inference.quality import BAND_VOXELS, FAINT, OverTheBrain
+from bratsseg.inference.quality import BAND_VOXELS, FAINT, UNLIKELY, OverTheBrain
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Box
 from bratsseg.tensors.transfer import is_gpu, to_device
@@ -110,8 +110,11 @@ def bring_home(
     there.mul_(to_device(inside, str(there.device)).contiguous())  # in the order that the probabilities have
     if wanted != known:
         there = torch.stack([there[known.index(region)] for region in wanted])
-    near, sums = _box_and_sums(there, [rules.thresholds[region] for region in wanted], rules.nesting == "outer")
-    over = {region: _over(values, total) for region, values, total in zip(wanted, there, sums, strict=True)}
+    lowest = [rules.thresholds[region] for region in wanted]
+    if rules.wt_border is not None:
+        lowest[0] = rules.wt_border
+    near, sums, possible = _box_and_sums(there, lowest, rules.nesting == "outer")
+    over = {region: _over(*each) for region, *each in zip(wanted, there, sums, possible, strict=True)}
     if near is None:
         return PlacedProbabilities(wanted, there, None, np.zeros((len(wanted), 0, 0, 0), dtype=np.float32), over)
     i, j, k = there.shape[1:]
@@ -119,8 +122,10 @@ def bring_home(
     return PlacedProbabilities(wanted, there, near, there[(slice(None), *near)].contiguous().cpu().numpy(), over)
 
 
-def _box_and_sums(probabilities: Tensor, thresholds: list[float], outer: bool) -> tuple[Box | None, list[float]]:
-    """The box of what may be marked, and the sum of each region, in one transfer.
+def _box_and_sums(
+    probabilities: Tensor, thresholds: list[float], outer: bool
+) -> tuple[Box | None, list[float], list[int]]:
+    """The box of what may be marked, the sum of each region and how many voxels it may have, in one transfer.
 
     Inner regions lie within the first one, WT, but where a model says that it grows to hold them.
     """
@@ -131,16 +136,18 @@ def _box_and_sums(probabilities: Tensor, thresholds: list[float], outer: bool) -
     plane = marks.amax(2)
     lines = [plane.amax(1), plane.amax(0), marks.amax((0, 1))]
     sums = torch.stack([values.double().sum() for values in probabilities])
-    told = torch.cat([sums, *(line.double() for line in lines)]).cpu().numpy()
-    totals, ends = [float(value) for value in told[: len(sums)]], np.cumsum([len(line) for line in lines])[:-1]
-    marked = [np.flatnonzero(line) for line in np.split(told[len(sums) :], ends)]
+    possible = torch.stack([(values > UNLIKELY).sum() for values in probabilities])
+    told = torch.cat([sums, possible.double(), *(line.double() for line in lines)]).cpu().numpy()
+    totals, counts, rest = np.split(told, [len(sums), 2 * len(sums)])
+    found = totals.tolist(), counts.astype(int).tolist()
+    marked = [np.flatnonzero(line) for line in np.split(rest, np.cumsum([len(line) for line in lines])[:-1])]
     if not all(line.size for line in marked):
-        return None, totals
+        return None, *found
     a, b, c = (slice(int(line[0]), int(line[-1]) + 1) for line in marked)
-    return (a, b, c), totals
+    return (a, b, c), *found
 
 
-def _over(probability: Tensor, total: float) -> OverTheBrain:
+def _over(probability: Tensor, total: float, possible: int) -> OverTheBrain:
     def highest(count: int) -> NDArray[np.float32]:
         values = probability[probability > FAINT]
         if values.numel() > count:
@@ -148,4 +155,4 @@ def _over(probability: Tensor, total: float) -> OverTheBrain:
         found: NDArray[np.float32] = values.cpu().numpy()
         return found
 
-    return OverTheBrain(total, highest)
+    return OverTheBrain(total, possible, highest)

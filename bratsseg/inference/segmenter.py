@@ -241,7 +241,8 @@ class Segmenter:
             {region: decoded[list(Region).index(region)] for region in placed.regions},
             inside[near or np.s_[:0, :0, :0]],
             grid.voxel_ml,
-            placed.over_the_brain,
+            over_the_brain=placed.over_the_brain,
+            rules=self.model.quality,
         )
         return label_map, quality
 

@@ -44,6 +44,7 @@ class QualityRow:
     name: str
     answer: str
     predicted_dice: str
+    missed: str
     entropy: str
     drop: str
 
@@ -141,7 +142,8 @@ def _quality_row(region: Region, found: RegionQuality) -> QualityRow:
         region,
         APPEARANCE[region].name,
         str(found.answer),
-        wording.figure(found.predicted_dice),
+        phrases.expected_dice(found.answer, found.predicted_dice),
+        wording.figure(found.missed_chance),
         wording.figure(found.boundary_entropy),
         "" if found.modality_drop_dice is None else phrases.drop(found.modality_drop_dice),
     )

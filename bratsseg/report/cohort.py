@@ -45,6 +45,12 @@ class CohortRow:
         """Of the whole tumour."""
         return predicted_dice_of(self.quality, Region.WT)
 
+    @property
+    def trust(self) -> str:
+        """How far the outline of the whole tumour can be trusted, in words."""
+        whole = self.quality.get(Region.WT)
+        return wording.NOTHING if whole is None else phrases.expected_dice(whole.answer, whole.predicted_dice)
+
     def volume(self, region: Region) -> float | None:
         """Volume in mL, or None when it is not assessable or has no size."""
         found: float | None = self.regions.get(region, {}).get("volume_ml")

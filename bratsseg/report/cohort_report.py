@@ -23,7 +23,6 @@ from bratsseg.report.cohort import CohortRow, read_rows
 from bratsseg.report.pages import inline, template
 from bratsseg.report.timeline import Change, Visit, changes, timelines
 from bratsseg.results.filenames import INDEX
-from bratsseg.study.quality import REVIEW_BELOW
 from bratsseg.study.regions import APPEARANCE, Region
 
 _COLUMNS = (
@@ -94,8 +93,6 @@ def cohort_page(rows: Sequence[CohortRow]) -> str:
         models=sorted({row.model for row in done}),
         number=_sort_value,
         product=_product,
-        figure=wording.figure,
-        review_below=f"{REVIEW_BELOW:g}",
         shown=lambda number: wording.NOTHING if number is None else f"{number:g}",
         style=inline("style.css", "cohort.css"),
         script=script,

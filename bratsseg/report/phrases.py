@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bratsseg.report.measures import LESION_ML, Location, Measures, RegionMeasures, Side
-from bratsseg.study.quality import ModalityDrop
+from bratsseg.study.quality import Answer, ModalityDrop
 from bratsseg.study.regions import APPEARANCE, Region
 from bratsseg.wording import NOTHING, counted, figure, ml
 
@@ -13,6 +13,8 @@ RESEARCH_USE = (
 )
 NO_SIZE = "The scan is a picture: its pixels have no known size or direction, so no volume, length or side is given."
 NONE_FOUND, NOT_ASSESSABLE = "none found", "not assessable"
+UNKNOWN = "unknown"
+"""What stands for a figure that cannot be known, where there is something to have one."""
 
 
 def answer(found: RegionMeasures) -> str:
@@ -22,6 +24,13 @@ def answer(found: RegionMeasures) -> str:
     if not found.found:
         return NONE_FOUND
     return ml(found.volume_ml) if found.volume_ml is not None else counted(found.voxels or 0, "pixel")
+
+
+def expected_dice(answer: str, dice: float | None, missed: float | None = None) -> str:
+    """The predicted Dice: "0.87"; where none was found "unknown", or "unknown (chance of a miss 0.03)"."""
+    if answer != Answer.NONE_FOUND:
+        return figure(dice)
+    return UNKNOWN if missed is None else f"{UNKNOWN} (chance of a miss {figure(missed)})"
 
 
 def drop(found: ModalityDrop | None) -> str:

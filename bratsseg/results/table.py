@@ -11,7 +11,7 @@ from bratsseg.results.filenames import TABLE
 from bratsseg.results.record import CaseRecord
 from bratsseg.results.records import find_records
 from bratsseg.results.staging import Staging
-from bratsseg.study.quality import predicted_dice_of, review_first
+from bratsseg.study.quality import missed_chance_of, predicted_dice_of, review_first
 from bratsseg.study.regions import Region
 from bratsseg.wording import cell
 
@@ -22,6 +22,7 @@ COLUMNS = (
     "reason",
     *(f"{region}_ml" for region in Region),
     *(f"{region}_predicted_dice" for region in Region),
+    *(f"{region}_missed_chance" for region in Region),
     "review_first",
     "edited",
     "not_assessable",
@@ -48,14 +49,14 @@ def rebuild_table(staging: Staging) -> Path:
 
 def _row(record: CaseRecord) -> tuple[str, ...]:
     volumes = [record.volumes_ml.get(str(region)) for region in Region]
-    expected = [predicted_dice_of(record.quality, region) for region in Region]
+    figures = [of(record.quality, region) for of in (predicted_dice_of, missed_chance_of) for region in Region]
     return (
         record.case,
         record.status,
         record.code,
         record.reason,
         *("" if volume is None else f"{volume:.2f}" for volume in volumes),
-        *("" if dice is None else f"{dice:.3f}" for dice in expected),
+        *("" if figure is None else f"{figure:.3f}" for figure in figures),
         "yes" if review_first(record.quality) else "",
         " ".join(sorted(record.edited)),
         " ".join(record.not_assessable),

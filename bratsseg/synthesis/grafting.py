@@ -44,8 +44,7 @@ class GraftConfig(Config):
     low_grade: float = 1.6
     """How many times their own share maps have whose core does not enhance: they are hard, and 57 of 447."""
     parts: int = Field(default=1, ge=1)
-    """Map n of the file belongs to part n modulo this; of ``taken`` alone are tumours grown, so that the others can test
-    what was trained."""
+    """Map n of the file belongs to part n modulo this; tumours grow from ``taken`` alone, others can test."""
     taken: tuple[int, ...] = (0,)
     """Which of the ``parts``, from 0."""
     scale: tuple[float, float] = (0.8, 1.25)

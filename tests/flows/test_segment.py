@@ -95,7 +95,7 @@ def test_record_and_table_say_how_far_to_trust_each_region(studies: Path, tmp_pa
     with (out / "cases.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert float(rows[0]["WT_predicted_dice"]) == pytest.approx(said["WT"]["predicted_dice"], abs=1e-3)
-    assert rows[0]["TC_predicted_dice"] == ""
+    assert rows[0]["TC_predicted_dice"] == rows[0]["WT_missed_chance"] == ""
     assert rows[0]["review_first"] == ("yes" if said["WT"]["predicted_dice"] < REVIEW_BELOW else "")
 
 

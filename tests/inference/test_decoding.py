@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from bratsseg.config import parse_config
+from bratsseg.errors import ConfigError
 from bratsseg.inference.decoding import Decoding, decode
 from bratsseg.study.regions import Region
 from tests.conftest import ball
@@ -66,6 +68,64 @@ def test_improbable_enhancement_returns_to_the_core():
     assert whole[12, 12, 12]
 
 
+def faint_tumour(sure: int) -> np.ndarray:
+    """A ball of .4 with ``sure`` voxels of .8 in it, and one of .4 apart that has none."""
+    probabilities = np.zeros((1, 40, 40, 40), dtype=np.float32)
+    probabilities[0, ball((40, 40, 40), (12, 12, 12), 6)] = 0.4
+    probabilities[0, ball((40, 40, 40), (30, 30, 30), 6)] = 0.4
+    probabilities[0, 12, 12, 12 : 12 + sure] = 0.8
+    return probabilities
+
+
+def test_a_faint_tumour_reaches_its_border_from_a_sure_core():
+    border, plain = PLAIN.model_copy(update={"wt_border": 0.3, "wt_faint": 0.9}), PLAIN
+    whole = decode(faint_tumour(4), (Region.WT,), 0.001, border)[0]
+    assert np.array_equal(whole, ball((40, 40, 40), (12, 12, 12), 6)), "all of the one, nothing of the other"
+    assert decode(faint_tumour(4), (Region.WT,), 0.001, plain)[0].sum() == 4
+    assert not decode(faint_tumour(0), (Region.WT,), 0.001, border)[0].any()
+
+
+def test_a_sure_part_ends_at_the_threshold_whatever_the_border():
+    """The same tumour, surer: what is faint about it stays out; and without cores there is no part to go on from."""
+    rules = PLAIN.model_copy(update={"wt_border": 0.3, "wt_faint": 0.8})
+    sure = faint_tumour(4)
+    sure[sure > 0.7] = 0.9
+    assert decode(sure, (Region.WT,), 0.001, rules)[0].sum() == 4
+    assert decode(faint_tumour(4), (Region.WT,), 0.001, rules.model_copy(update={"wt_faint": 0.75}))[0].sum() == 4
+    every = rules.model_copy(update={"wt_faint": 1.0})
+    assert np.array_equal(decode(sure, (Region.WT,), 0.001, every)[0], ball((40, 40, 40), (12, 12, 12), 6))
+
+
+def test_a_core_must_have_its_volume():
+    rules = PLAIN.model_copy(update={"wt_border": 0.3, "wt_faint": 0.9, "wt_core_ml": 0.004})
+    assert decode(faint_tumour(4), (Region.WT,), 0.001, rules)[0].any()
+    assert not decode(faint_tumour(3), (Region.WT,), 0.001, rules)[0].any()
+    assert decode(faint_tumour(1), (Region.WT,), None, rules)[0].any(), "a picture has no millilitres"
+
+
+def test_a_border_above_the_threshold_is_refused():
+    with pytest.raises(ConfigError, match="wt_border must be below the threshold of WT"):
+        parse_config(Decoding, {"wt_border": 0.5}, "model small")
+
+
+def test_specks_of_enhancement_return_to_the_core():
+    """Each by its own volume, while the rest of it stays."""
+    probabilities = two_lesions(0.0, 1)
+    probabilities[2] = 0
+    probabilities[2, 10:14, 10:14, 10:14] = 0.9  # 64 voxels
+    probabilities[2, 12, 12, 17:19] = 0.9
+    rules = PLAIN.model_copy(update={"smallest_et_part_ml": 0.01})
+    _, core, enhancing = decode(probabilities, REGIONS, 0.001, rules)
+    assert np.array_equal(np.argwhere(enhancing).max(0), [13, 13, 13])
+    assert enhancing.sum() == 64
+    assert core[12, 12, 17]
+    assert core[12, 12, 18]
+    assert decode(probabilities, REGIONS, 0.001, PLAIN)[2].sum() == 66
+    assert decode(probabilities, REGIONS, 0.01, rules)[2].sum() == 66, ".02 mL are no speck"
+    probabilities[2] = 0
+    assert not decode(probabilities, REGIONS, 0.001, rules)[2].any()
+
+
 def test_a_hole_in_the_tumour_is_tumour():
     probabilities = two_lesions(0.0, 1)
     probabilities[:, 12, 12, 12] = 0.0
@@ -73,8 +133,10 @@ def test_a_hole_in_the_tumour_is_tumour():
     assert not decode(probabilities, REGIONS, 0.001, Decoding(fill_holes=False))[0][12, 12, 12]
 
 
-def test_nothing_found_is_an_answer():
-    assert not decode(np.zeros((3, 4, 4, 4), dtype=np.float32), REGIONS, 0.001, Decoding()).any()
+@pytest.mark.parametrize("rules", [Decoding(), Decoding(wt_border=0.3, smallest_et_part_ml=0.1)])
+@pytest.mark.parametrize("probability", [0.0, 0.4])
+def test_nothing_found_is_an_answer(rules, probability):
+    assert not decode(np.full((3, 4, 4, 4), probability, dtype=np.float32), REGIONS, 1.0, rules).any()
 
 
 def test_a_region_unknown_to_the_model_is_what_nesting_asks():

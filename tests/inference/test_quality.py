@@ -9,19 +9,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from bratsseg.config import parse_config
+from bratsseg.errors import ConfigError
 from bratsseg.inference import Segmenter
 from bratsseg.inference.quality import (
     BAND_VOXELS,
     OVERLOOKED_ML,
+    DicePredictor,
+    Doubt,
+    OverTheBrain,
+    QualityRules,
     assess,
     boundary_entropy,
+    doubt_of,
+    missed_chance,
     modality_drop,
-    predict_dice,
 )
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
 from bratsseg.study.modality import Modality
-from bratsseg.study.quality import Answer
+from bratsseg.study.quality import Answer, ReviewRule, review_first
 from bratsseg.study.regions import Region
 from bratsseg.study.volume import Study, Volume
 from tests.conftest import ball, make_study
@@ -37,24 +44,33 @@ def line(*values: float) -> np.ndarray:
     return np.array(values, dtype=np.float32)[:, None, None]
 
 
-def test_predicted_dice_by_hand():
-    probability, mask = line(0.9, 0.8, 0.3, 0.0), line(1, 1, 0, 0) > 0
-    assert predict_dice(probability, mask, ML) == pytest.approx(2 * 1.7 / (2.0 + 2))
+def soft_dice(probability, mask, inside=None):
+    return doubt_of(probability, mask, np.ones_like(mask) if inside is None else inside).soft_dice
+
+
+def test_doubt_by_hand():
+    probability, mask = line(0.9, 0.7, 0.3, 0.0), line(1, 1, 0, 0) > 0
+    found = doubt_of(probability, mask, np.ones_like(mask))
+    assert found.soft_dice == pytest.approx(2 * 1.6 / (1.9 + 2))
+    assert found.certainty == pytest.approx(0.8)
+    assert found.stability == pytest.approx(1 / 3), "of three above .2 one is above .8"
+    assert doubt_of(probability, np.zeros_like(mask), np.ones_like(mask)) is None
 
 
 def test_a_certain_answer_is_predicted_to_be_right():
     mask = ball(SHAPE, (6, 5, 5), 3)
-    assert predict_dice(mask.astype(np.float32), mask, ML) == 1.0
-    assert boundary_entropy(mask.astype(np.float32), mask, EVERYWHERE) == 0.0
-    assert predict_dice(np.zeros(SHAPE, np.float32), np.zeros(SHAPE, dtype=bool), ML) == 1.0
+    found = doubt_of(mask.astype(np.float32), mask, EVERYWHERE)
+    assert (found.soft_dice, found.certainty, found.stability, found.boundary_entropy) == (1.0, 1.0, 1.0, 0.0)
+    assert missed_chance(OverTheBrain.of(np.zeros(SHAPE, np.float32)), ML) == 0.0
 
 
 @settings(max_examples=60, deadline=None)
 @given(PROBABILITIES, MASKS)
-def test_predicted_dice_lies_between_0_and_1(probability, mask):
+def test_all_figures_lie_between_0_and_1(probability, mask):
+    mask[0, 0, 0] = True
+    assert all(0.0 <= figure <= 1.0 for figure in vars(doubt_of(probability, mask, EVERYWHERE)).values())
     for voxel_ml in (ML, 0.1, None):
-        assert 0.0 <= predict_dice(probability, mask, voxel_ml) <= 1.0
-        assert 0.0 <= predict_dice(probability, np.zeros_like(mask), voxel_ml) <= 1.0
+        assert 0.0 <= missed_chance(OverTheBrain.of(probability), voxel_ml) <= 1.0
 
 
 @settings(max_examples=60, deadline=None)
@@ -64,11 +80,10 @@ def test_predicted_dice_follows_certainty(probability, mask, share):
     mask[0, 0, 0] = True
     surer = np.where(mask, probability + (1 - probability) * np.float32(share), probability)
     doubtful = np.where(mask, probability, probability + (1 - probability) * np.float32(share))
-    expected = predict_dice(probability, mask, ML)
-    assert predict_dice(surer, mask, ML) >= expected - 1e-6
-    assert predict_dice(doubtful, mask, ML) <= expected + 1e-6
-    nothing = np.zeros_like(mask)
-    assert predict_dice(doubtful, nothing, ML) <= predict_dice(probability, nothing, ML) + 1e-6
+    expected = soft_dice(probability, mask)
+    assert soft_dice(surer, mask) >= expected - 1e-6
+    assert soft_dice(doubtful, mask) <= expected + 1e-6
+    assert missed_chance(OverTheBrain.of(doubtful), ML) >= missed_chance(OverTheBrain.of(probability), ML) - 1e-6
 
 
 def test_predicted_dice_is_near_the_dice_of_drawn_truths():
@@ -78,17 +93,35 @@ def test_predicted_dice_is_near_the_dice_of_drawn_truths():
     mask = probability > 0.5
     truths = rng.random((200, *mask.shape), dtype=np.float32) < probability
     drawn = [2 * (truth & mask).sum() / (truth.sum() + mask.sum()) for truth in truths]
-    assert predict_dice(probability, mask, ML) == pytest.approx(np.mean(drawn), abs=0.002)
+    assert soft_dice(probability, mask) == pytest.approx(np.mean(drawn), abs=0.002)
+
+
+def test_a_predictor_as_it_stands_is_the_soft_dice():
+    for share in (0.05, 0.3, 0.5, 0.95):
+        assert DicePredictor().predict(Doubt(share, 0.1, 0.2, 0.3)) == pytest.approx(share)
+
+
+def test_a_predictor_by_hand():
+    predictor = DicePredictor(intercept=0.5, soft_dice=0.5, certainty=1.0, stability=0.25, boundary_entropy=-2.0)
+    odds = 0.5 + 0.5 * np.log(0.8 / 0.2) + np.log(0.9 / 0.1) + 0.25 * np.log(0.6 / 0.4) - 2.0 * 0.5
+    assert predictor.predict(Doubt(0.8, 0.9, 0.6, 0.5)) == pytest.approx(1 / (1 + np.exp(-odds)))
+
+
+def test_a_predictor_in_which_doubt_raises_the_dice_is_refused():
+    with pytest.raises(ConfigError, match="boundary_entropy"):
+        parse_config(QualityRules, {"predictors": {"WT": {"boundary_entropy": 1.0}}}, "model small")
+    with pytest.raises(ConfigError, match="certainty"):
+        parse_config(QualityRules, {"predictors": {"WT": {"certainty": -1.0}}}, "model small")
 
 
 def test_an_empty_mask_is_doubted_as_small_tumours_get_likely():
-    nothing, probability = np.zeros(SHAPE, dtype=bool), np.zeros(SHAPE, np.float32)
+    probability = np.zeros(SHAPE, np.float32)
     probability[:5, :5, :10] = 0.6  # 250 voxels
-    assert predict_dice(probability, nothing, OVERLOOKED_ML / 250) == pytest.approx(0.4)
-    assert predict_dice(probability, nothing, OVERLOOKED_ML / 500) == pytest.approx(0.7)
-    assert predict_dice(probability, nothing, None) == pytest.approx(0.4), "a picture: its most probable voxel"
+    assert missed_chance(OverTheBrain.of(probability), OVERLOOKED_ML / 250) == pytest.approx(0.6)
+    assert missed_chance(OverTheBrain.of(probability), OVERLOOKED_ML / 500) == pytest.approx(0.3)
+    assert missed_chance(OverTheBrain.of(probability), None) == pytest.approx(0.6), "a picture: its most probable voxel"
     probability[6, 6, 6] = 1.0
-    assert predict_dice(probability, nothing, OVERLOOKED_ML / 500) > 0.69, "one voxel is no tumour"
+    assert missed_chance(OverTheBrain.of(probability), OVERLOOKED_ML / 500) < 0.31, "one voxel is no tumour"
 
 
 def entropy_by_brute_force(probability, mask, inside):
@@ -135,8 +168,31 @@ def test_every_region_is_found_none_found_or_not_assessable():
     )
     assert [found[region].answer for region in Region] == [Answer.FOUND, Answer.NONE_FOUND, Answer.NOT_ASSESSABLE]
     assert found[Region.TC].boundary_entropy is None
-    assert found[Region.TC].predicted_dice == pytest.approx(0.75)
+    assert found[Region.TC].predicted_dice is None, "nothing overlaps with nothing"
+    assert found[Region.TC].missed_chance == pytest.approx(0.25)
+    assert found[Region.WT].missed_chance is None
     assert found[Region.ET].predicted_dice is None
+    assert found[Region.ET].missed_chance is None
+
+
+@pytest.mark.parametrize(("probability", "first"), [(0.1, False), (0.3, True)])
+def test_a_tumour_that_may_have_been_missed_is_reviewed_first(probability, first):
+    nothing, likely = np.zeros(SHAPE, dtype=bool), np.full(SHAPE, probability, np.float32)
+    found = assess({Region.WT: likely}, {Region.WT: nothing}, EVERYWHERE, ML)
+    assert review_first(found) is first
+    model = QualityRules(review=ReviewRule(missed_above=0.35))
+    assert not review_first(assess({Region.WT: likely}, {Region.WT: nothing}, EVERYWHERE, ML, rules=model))
+
+
+def test_a_model_says_how_dice_is_predicted_and_what_to_review():
+    whole = ball(SHAPE, (6, 5, 5), 3)
+    probability = np.where(whole, 0.9, 0.0).astype(np.float32)
+    given = ({Region.WT: probability}, {Region.WT: whole}, EVERYWHERE, ML)
+    assert not review_first(assess(*given))
+    assert review_first(assess(*given, rules=QualityRules(review=ReviewRule(below=0.97))))
+    doubting = QualityRules(predictors={Region.WT: DicePredictor(intercept=-2.0)})
+    assert assess(*given, rules=doubting)[Region.WT].predicted_dice < 0.8
+    assert review_first(assess(*given, rules=doubting))
 
 
 def label_map(*radii: float, assessable: frozenset[Region] = frozenset(Region)) -> LabelMap:
@@ -238,6 +294,9 @@ def test_the_shipped_model_is_sure_of_an_obvious_lesion(tmp_path):
     prepared = segmenter.prepare(make_study(tuple(Modality)), force=True)
     found = segmenter.finish(prepared, segmenter.run(prepared), segmenter.run_without(prepared)).quality
     assert set(found) == set(Region)
-    assert all(0 <= found[region].predicted_dice <= 1 for region in Region)
+    for figures in found.values():
+        known = figures.predicted_dice if figures.answer is Answer.FOUND else figures.missed_chance
+        assert 0 <= known <= 1
+    assert found[Region.WT].answer is Answer.FOUND
     assert found[Region.WT].modality_drop_dice is not None
     assert 0 <= found[Region.WT].modality_drop_dice.worst <= found[Region.WT].modality_drop_dice.mean <= 1

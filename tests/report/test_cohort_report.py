@@ -219,6 +219,23 @@ def test_the_index_sorts_by_predicted_dice_and_says_review_first() -> None:
     assert '<option value="review">' in page
 
 
+def test_the_dice_of_what_was_not_found_is_unknown(tmp_path: Path) -> None:
+    quality = {
+        "WT": {"answer": "none found", "missed_chance": 0.27, "review": "no tumour was found, but it is not sure"},
+        "TC": {"answer": "none found", "predicted_dice": 0.96},  # as earlier versions wrote it
+    }
+    folder = write_result(tmp_path, "anna", head(), tumour(radii=(0, 0, 0)), quality=quality)
+    build_reports(tmp_path)
+    page = (folder / "anna_report.html").read_text(encoding="utf-8")
+    assert page.count("<span>unknown</span>") == 2
+    assert 'data-label="Chance of a miss"><span>0.27</span>' in page
+    assert 'data-label="Chance of a miss"><span>0.04</span>' in page
+    assert "0.96" not in page
+    assert "review first: no tumour was found, but it is not sure" in page
+    index = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert 'data-label="Predicted Dice" data-value=""><span>unknown review first</span>' in index
+
+
 def test_figures_of_a_map_that_was_changed_since_are_not_shown(tmp_path: Path) -> None:
     quality = {"WT": {"answer": "found", "predicted_dice": 0.31, "boundary_entropy": 0.5}}
     folder = write_result(tmp_path, "anna", head(), tumour(), quality=quality)

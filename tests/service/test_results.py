@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 
 import nibabel as nib
 import numpy as np
@@ -97,6 +98,24 @@ def test_the_pages_show_result_and_timeline(shared):
     assert shown.index("2026-01-05") < shown.index("2026-03-01")
     points = client.get(f"/api/v1/patients/{patient}/timeline").json()["points"]
     assert [point["id"] for point in points] == [first, second]
+
+
+def test_the_page_calls_the_dice_of_nothing_unknown(shared):
+    site, client, _, (first, _) = shared
+    study = client.get(f"/api/v1/results/{first}").json()["study"]["id"]
+    (path,) = site.settings.results.rglob(f"{study}.json")
+    kept = path.read_bytes()
+    nothing = {"answer": "none found", "predicted_dice": 0.69, "boundary_entropy": None}  # as earlier versions wrote it
+    path.write_text(json.dumps(json.loads(kept) | {"quality": {"WT": nothing}}), encoding="utf-8")
+    try:
+        page, facts = client.get(f"/results/{first}").text, client.get(f"/api/v1/results/{first}").json()
+    finally:
+        path.write_bytes(kept)
+    assert "Predicted Dice: WT unknown (chance of a miss 0.31)" in page
+    assert "review first: no tumour was found" in page
+    assert facts["quality"]["WT"]["predicted_dice"] is None
+    assert facts["quality"]["WT"]["missed_chance"] == 0.31
+    assert "Predicted Dice: WT 0." in client.get(f"/results/{first}").text
 
 
 def test_a_reader_accepts_or_rejects_and_every_word_stays(shared):

@@ -30,6 +30,27 @@ def test_a_record_without_figures_says_nothing():
     assert quality_flags(record.quality) == ()
 
 
+def test_an_earlier_record_does_not_tell_a_dice_of_nothing():
+    """Earlier versions called 1 less the chance of a miss the predicted Dice of a region that was not found."""
+    before = {"WT": {"answer": "none found", "predicted_dice": 0.7}, "TC": {"answer": "found", "predicted_dice": 0.9}}
+    record = CaseRecord.model_validate(make_record("anna", quality=before))
+    assert record.quality[Region.WT].predicted_dice is None
+    assert record.quality[Region.WT].missed_chance == pytest.approx(0.3)
+    assert record.quality[Region.TC].predicted_dice == 0.9
+    assert quality_flags(record.quality) == (
+        "review first: no tumour was found, with a chance of 0.30 that one was missed, above 0.2",
+    )
+
+
+def test_a_record_keeps_the_verdict_of_its_model():
+    sure = RegionQuality(answer=Answer.FOUND, predicted_dice=0.95, review="its model says so")
+    assert quality_flags({Region.WT: sure}) == ("review first: its model says so",)
+    unsure = RegionQuality(answer=Answer.FOUND, predicted_dice=0.1, review="")
+    assert not review_first({Region.WT: unsure})
+    kept = RegionQuality.model_validate_json(sure.model_dump_json())
+    assert kept == sure
+
+
 def test_a_record_of_a_later_version_is_still_understood():
     later = {"WT": {"answer": "found", "predicted_dice": 0.9, "surface_dice": 0.8}}
     record = CaseRecord.model_validate(make_record("anna", quality=later))
