@@ -118,6 +118,8 @@ RULES: tuple[Rule, ...] = (
     _rule("GET", "/api/v1/results/{result}/files/{name}", _SEE),
     _rule("POST", "/api/v1/results/{result}/reviews", _WORK),
     _rule("PUT", "/api/v1/results/{result}/correction", _WORK, Body.DRAWING),
+    _rule("GET DELETE", "/api/v1/results/{result}/draft", _WORK),
+    _rule("PUT", "/api/v1/results/{result}/draft", _WORK, Body.DRAWING),
     _rule("GET", "/api/v1/models", EVERYONE),
     _rule("GET", "/api/v1/models/{name}", EVERYONE),
     _rule("GET", "/api/v1/audit", _ADMIN),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from bratsseg.service.context import Context
-from bratsseg.service.records import Photo, Review, StudyRecord, Upload, now
+from bratsseg.service.records import Draft, Photo, Review, StudyRecord, Upload, now
 
 _KEPT = timedelta(days=7)
 
@@ -22,10 +22,12 @@ def sweep(context: Context) -> None:
         open_ones = set(session.scalars(select(Upload.id).where(Upload.status.in_(("open", "checked")))))
         studies, drawn = set(session.scalars(select(StudyRecord.id))), set(session.scalars(select(Review.id)))
         photos = {f"{photo}.jpg" for photo in session.scalars(select(Photo.id))}
+        drafts = {f"{file}.nii.gz" for file in session.scalars(select(Draft.file))}
     for root, kept in ((settings.uploads, open_ones), (settings.studies, studies), (settings.corrections, drawn)):
         for folder in root.iterdir():
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
-    for photo in settings.photos.iterdir():
-        if photo.name not in photos:
-            photo.unlink()
+    for room, names in ((settings.photos, photos), (settings.drafts, drafts)):
+        for path in room.iterdir():
+            if path.name not in names:
+                path.unlink()

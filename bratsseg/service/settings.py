@@ -116,6 +116,11 @@ class Settings(Config):
         return self.data / "corrections"
 
     @property
+    def drafts(self) -> Path:
+        """Drawings that are not saved as corrections yet: ``<file>.nii.gz`` each."""
+        return self.data / "drafts"
+
+    @property
     def photos(self) -> Path:
         """Photos of patients: ``<photo>.jpg``."""
         return self.data / "photos"
@@ -127,6 +132,6 @@ class Settings(Config):
     def make_folders(self) -> None:
         """Make the folder and its subfolders, closed to other users of the machine."""
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (self.uploads, self.studies, self.results, self.corrections, self.photos):
+        for folder in (self.uploads, self.studies, self.results, self.corrections, self.drafts, self.photos):
             folder.mkdir(exist_ok=True, mode=0o700)
         self._file.touch(mode=0o600)  # SQLite would let everybody read it, where the folder was there before and open

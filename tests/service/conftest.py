@@ -72,10 +72,15 @@ class Site:
     def client(self, *roles: Role) -> TestClient:
         """A browser with the roles, logged in; its requests carry the token against forgery."""
         name = "-".join(roles)
-        with self.context.store.reading() as session:
-            known = session.scalar(select(User).where(User.name == name)) is not None
-        if not known:
+        if not self.knows(name):
             self.user(*roles, name=name)
+        return self.logged_in(name)
+
+    def knows(self, name: str) -> bool:
+        with self.context.store.reading() as session:
+            return session.scalar(select(User).where(User.name == name)) is not None
+
+    def logged_in(self, name: str) -> TestClient:
         client = self.guest()
         assert log_in(client, name).status_code == 303
         client.headers["X-CSRF-Token"] = token(client.get("/account").text, "csrf-token")

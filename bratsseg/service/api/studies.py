@@ -16,7 +16,7 @@ from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.patients import visible_patients
 from bratsseg.service.records import Job, Patient, Result, StudyRecord
 from bratsseg.service.refusal import not_found
-from bratsseg.service.results import current_measures, day_of, verdict_of
+from bratsseg.service.results.views import current_measures, day_of, verdict_of
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 

@@ -64,8 +64,13 @@ def token_facts(token: ApiToken) -> dict[str, Any]:
 
 @router.get("/me")
 def me(visitor: VisitorOf) -> dict[str, Any]:
-    """Who you are."""
-    return {"id": visitor.user_id, "name": visitor.name, "roles": sorted(visitor.roles)}
+    """Who you are. ``csrf`` is what a page of this session sends back in X-CSRF-Token; empty for an API token."""
+    return {
+        "id": visitor.user_id,
+        "name": visitor.name,
+        "roles": sorted(visitor.roles),
+        "csrf": visitor.csrf,
+    }
 
 
 @router.get("/me/tokens")

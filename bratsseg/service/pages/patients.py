@@ -27,8 +27,8 @@ from bratsseg.service.patients import (
 from bratsseg.service.photos import keep_photo, latest_photo
 from bratsseg.service.records import StudyRecord
 from bratsseg.service.refusal import Refusal
+from bratsseg.service.results.timeline import curve, timeline
 from bratsseg.service.templates import page
-from bratsseg.service.timeline import curve, timeline
 
 router = APIRouter()
 _EMPTY = dict.fromkeys(PatientFields.model_fields, "") | {"sex": "unknown"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -18,8 +18,9 @@ from bratsseg.service.models import installed_models, model_facts
 from bratsseg.service.pages.forms import FormOf, redirect, text
 from bratsseg.service.records import Patient, StudyRecord
 from bratsseg.service.refusal import Refusal, not_found
-from bratsseg.service.results import find_result, patient_behind, result_facts
-from bratsseg.service.reviews import add_review
+from bratsseg.service.results.drafts import draft_facts
+from bratsseg.service.results.reviews import add_review
+from bratsseg.service.results.views import find_result, patient_behind, result_facts
 from bratsseg.service.templates import page
 from bratsseg.study.modality import Modality
 
@@ -78,21 +79,46 @@ def cancel(context: ContextOf, visitor: VisitorOf, job: str) -> Response:
 @router.get("/results/{result}")
 def show_result(request: Request, context: ContextOf, visitor: VisitorOf, result: str) -> Response:
     """A result: verdict, viewer, volumes, flags, review, what to download."""
-    with context.store.writing() as session:
-        found = find_result(session, result)
-        facts = result_facts(context, session, found)
-        patient = patient_behind(session, found)
-        record_action(session, visitor, "result.read", result, patient=facts["patient_id"])
-    values: dict[str, Any] = {"result": facts, "patient": patient, "modalities": list(Modality), "lesion_ml": LESION_ML}
-    return page(request, "result.html.j2", **values)
+    return _result(request, context, visitor, result)
 
 
 @router.post("/results/{result}/review")
-def review(context: ContextOf, visitor: VisitorOf, form: FormOf, result: str) -> Response:
-    """Accept or reject."""
+def review(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf, result: str) -> Response:
+    """Accept or reject; a result that changed since it was opened is shown as it is now, with what was typed."""
     decision = text(form, "decision")
     if decision not in ("accept", "reject"):
         raise Refusal(422, "invalid", "a review must accept or reject")
-    with context.store.writing() as session:
-        add_review(session, visitor, result, "accept" if decision == "accept" else "reject", text(form, "comment"))
+    comment, seen = text(form, "comment"), text(form, "revision")
+    try:
+        with context.store.writing() as session:
+            chosen: Literal["accept", "reject"] = "accept" if decision == "accept" else "reject"
+            add_review(session, visitor, result, chosen, comment=comment, seen=seen)
+    except Refusal as refusal:
+        if refusal.code != "result_changed":
+            raise
+        return _result(request, context, visitor, result, refusal=refusal, comment=comment)
     return redirect(f"/results/{result}")
+
+
+def _result(
+    request: Request,
+    context: ContextOf,
+    visitor: VisitorOf,
+    result: str,
+    *,
+    refusal: Refusal | None = None,
+    comment: str = "",
+) -> Response:
+    with context.store.writing() as session:
+        found = find_result(session, result)
+        facts = result_facts(context, session, found)
+        draft = draft_facts(session, visitor, result)
+        values: dict[str, Any] = {
+            "result": {**facts, "draft": draft, "reader": visitor.user_id},
+            "patient": patient_behind(session, found),
+            "modalities": list(Modality),
+            "lesion_ml": LESION_ML,
+        }
+        record_action(session, visitor, "result.read", result, patient=facts["patient_id"])
+    status = 200 if refusal is None else refusal.status
+    return page(request, "result.html.j2", status, refusal=refusal, comment=comment, draft=draft, **values)

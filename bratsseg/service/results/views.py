@@ -16,6 +16,7 @@ from bratsseg.service.models import model_facts
 from bratsseg.service.pictures import FILES as PICTURE_FILES
 from bratsseg.service.records import InstalledModel, Patient, Result, Review, StudyRecord
 from bratsseg.service.refusal import not_found
+from bratsseg.service.results.revisions import revision_of
 from bratsseg.service.settings import Settings
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.modality import Modality
@@ -136,6 +137,7 @@ def result_facts(context: Context, session: Session, result: Result) -> dict[str
             **({} if model is None else {"card": model.card, "installed": model_facts(model)}),
         },
         "corrected": None if correction is None else correction.id,
+        "revision": revision_of(result),
         "reviews": [review_facts(review) for review in result.reviews],
         "prior": prior_of(session, result, study),
         "files": {

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from bratsseg.report.charts import curves
-from bratsseg.service.results import history, is_rejected, summary, volumes_ml
+from bratsseg.service.results.views import history, is_rejected, summary, volumes_ml
 from bratsseg.study.regions import Region
 
 

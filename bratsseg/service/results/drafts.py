@@ -1,0 +1,93 @@
+"""Drawings on their way: kept on the server every few seconds, so that no log-out or closed tab loses one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bratsseg.files import GZIP_MAGIC, write_bytes
+from bratsseg.service.accounts.visitor import Visitor
+from bratsseg.service.audit import record_action
+from bratsseg.service.context import Context
+from bratsseg.service.records import Draft, new_id, now
+from bratsseg.service.refusal import Refusal, not_found
+from bratsseg.service.results.reviews import bounded_comment
+from bratsseg.service.results.revisions import revision_of
+from bratsseg.service.results.views import find_result
+from bratsseg.service.settings import Settings
+
+
+def find_draft(session: Session, visitor: Visitor, result_id: str) -> Draft | None:
+    """The visitor's own draft for a result, if there is one. Nobody sees another reader's."""
+    return session.scalar(select(Draft).where(Draft.result_id == result_id, Draft.user_id == visitor.user_id))
+
+
+def require_draft(session: Session, visitor: Visitor, result_id: str) -> Draft:
+    """The same; a ``Refusal`` (404) when there is none."""
+    draft = find_draft(session, visitor, result_id)
+    if draft is None:
+        raise not_found("draft")
+    return draft
+
+
+def keep_draft(
+    context: Context, visitor: Visitor, result_id: str, content: bytes, *, comment: str, seen: str | None
+) -> Draft:
+    """Keep a drawing in the place of the reader's earlier draft. It is measured and judged only when it is saved.
+
+    ``seen`` is the revision it was begun on; unlike a decision, a draft is kept when that is not the latest, for
+    nothing that was drawn may be lost. Raises a ``Refusal``: 404, 422 ``unreadable`` for what is no gzip.
+    """
+    if not content.startswith(GZIP_MAGIC):
+        raise Refusal(422, "unreadable", "the draft must be a gzipped NIfTI file, as the viewer makes it")
+    file = new_id()
+    with context.store.reading() as session:
+        result = find_result(session, result_id)
+        begun_on = seen if seen in {result.id, *(review.id for review in result.reviews)} else revision_of(result)
+    write_bytes(draft_path(context.settings, file), content)
+    with context.store.writing() as session:
+        draft = find_draft(session, visitor, result_id)
+        before = None if draft is None else draft.file
+        if draft is None:
+            draft = Draft(result_id=result_id, user_id=visitor.user_id, file=file, revision=begun_on)
+            session.add(draft)
+            record_action(session, visitor, "draft.begin", result_id)
+        draft.file, draft.revision, draft.saved_at = file, begun_on, now()
+        draft.comment = bounded_comment(comment)
+    if before is not None:
+        draft_path(context.settings, before).unlink(missing_ok=True)
+    return draft
+
+
+def drop_draft(context: Context, visitor: Visitor, result_id: str) -> None:
+    """Remove the visitor's draft for good: it was discarded, or saved as a correction. Nothing happens without one."""
+    with context.store.writing() as session:
+        draft = find_draft(session, visitor, result_id)
+        if draft is None:
+            return
+        session.delete(draft)
+        record_action(session, visitor, "draft.drop", result_id)
+    draft_path(context.settings, draft.file).unlink(missing_ok=True)
+
+
+def draft_path(settings: Settings, file: str) -> Path:
+    """Where the drawing of a draft lies."""
+    return settings.drafts / f"{file}.nii.gz"
+
+
+def draft_facts(session: Session, visitor: Visitor, result_id: str) -> dict[str, Any] | None:
+    """What the visitor is told of their own draft; None without one. ``stale``: the result has changed since."""
+    draft = find_draft(session, visitor, result_id)
+    if draft is None:
+        return None
+    latest = revision_of(find_result(session, result_id))
+    return {
+        "url": f"/api/v1/results/{result_id}/draft",
+        "revision": draft.revision,
+        "stale": draft.revision != latest,
+        "comment": draft.comment,
+        "saved_at": draft.saved_at.isoformat(),
+    }
