@@ -9,7 +9,7 @@ from bratsseg.service.records import Result, Review
 from bratsseg.service.refusal import Refusal
 from bratsseg.study.regions import Region
 
-ASK = "open the result again, look at it, and then decide"
+_ASK = "look at the result as it is now, and then decide"
 
 
 def revision_of(result: Result) -> str:
@@ -24,13 +24,13 @@ def require_latest(result: Result, seen: str | None) -> None:
     with the ``revision`` of now and what came since.
     """
     if not seen:
-        text = f"a decision must say which state of the result was seen, and says none; {ASK}"
+        text = f"a decision must say which state of the result was seen, and says none; {_ASK}"
         raise Refusal(428, "revision_missing", text)
     if seen == revision_of(result):
         return
     missed = _since(result, seen)
-    text = f"not stored: since you opened this result, {'; then '.join(_told(result, review) for review in missed)}"
-    raise Refusal(409, "result_changed", f"{text}. {ASK.capitalize()}", revision=revision_of(result))
+    text = f"Not stored: since you opened this result, {'; then '.join(_told(result, review) for review in missed)}"
+    raise Refusal(409, "result_changed", f"{text}. {_ASK.capitalize()}", revision=revision_of(result))
 
 
 def _since(result: Result, seen: str) -> list[Review]:
