@@ -81,6 +81,7 @@ RULES: tuple[Rule, ...] = (
     _rule("POST", "/uploads/{upload}/accept", _WORK),
     _rule("POST", "/uploads/{upload}/cancel", _WORK),
     _rule("GET", "/studies/{study}", _SEE),
+    _rule("GET POST", "/studies/{study}/move", _KEEP),
     _rule("POST", "/studies/{study}/jobs", _WORK),
     _rule("GET", "/jobs", _SEE),
     _rule("GET", "/jobs/{job}", _SEE),

@@ -60,6 +60,13 @@ class PatientFields(BaseModel):
             raise ValueError("must be one line without control characters")
         return text
 
+    @field_validator(*SECTIONS, "contact")
+    @classmethod
+    def _plain(cls, text: str) -> str:
+        if not all(sign.isprintable() or sign in "\n\r\t" for sign in text):
+            raise ValueError("must be text without control characters")
+        return text
+
     @field_validator("birth_date")
     @classmethod
     def _born(cls, day: date | None) -> date | None:
@@ -98,6 +105,16 @@ def read_patient(session: Session, visitor: Visitor, patient_id: str) -> Patient
     if patient is None:
         raise not_found("patient")
     record_action(session, visitor, "patient.read", patient_id)
+    return patient
+
+
+def require_patient(session: Session, patient_id: str) -> Patient:
+    """The patient that a study is to be given to; a ``Refusal``: 404, 409 ``patient_archived``."""
+    patient = session.get(Patient, patient_id)
+    if patient is None:
+        raise not_found("patient")
+    if patient.archived_at is not None:
+        raise Refusal(409, "patient_archived", "this patient is archived; restore the patient first")
     return patient
 
 

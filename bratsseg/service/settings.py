@@ -87,6 +87,8 @@ class Settings(Config):
     """How much a client may send."""
     jobs: JobRules = JobRules()
     """How jobs are kept alive."""
+    sweep_minutes: float = Field(default=60.0, gt=0)
+    """How often uploads that nobody went on with are cleared away."""
     accounts: AccountRules = AccountRules()
     """How long a log-in lasts, and how often one may be tried."""
 

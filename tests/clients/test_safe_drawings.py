@@ -39,7 +39,9 @@ def draw(reader: Any, result: str, strokes: int) -> Any:  # noqa: F811
 
 def painted(page: Any) -> int:
     """Voxels of the drawing that are not 0."""
-    return int(page.evaluate("document.getElementById('canvas').viewer.scene.nv.drawBitmap.reduce((n, v) => n + !!v, 0)"))
+    return int(
+        page.evaluate("document.getElementById('canvas').viewer.scene.nv.drawBitmap.reduce((n, v) => n + !!v, 0)")
+    )
 
 
 def kept(page: Any) -> None:

@@ -238,12 +238,13 @@ def test_an_upload_works_by_forms_alone(site: Site, radiologist, scans):
     assert sent.status_code == 303, sent.text
     page = radiologist.get(sent.headers["location"])
     assert "FLAIR" in page.text
-    accepted = radiologist.post(sent.headers["location"] + "/accept", data={"csrf_token": token(page.text)})
+    confirmed = {"csrf_token": token(page.text), "day_unknown": "on"}
+    accepted = radiologist.post(sent.headers["location"] + "/accept", data=confirmed)
     assert accepted.status_code == 303
     assert "queued" in radiologist.get(accepted.headers["location"]).text
     again = radiologist.post("/upload", data={"csrf_token": csrf}, files=files[:1] * 2)
     assert again.status_code == 303
-    refused = radiologist.post(again.headers["location"] + "/accept", data={"csrf_token": csrf})
+    refused = radiologist.post(again.headers["location"] + "/accept", data={"csrf_token": csrf, "day_unknown": "on"})
     assert refused.status_code == 422
     assert "modality_ambiguous" in refused.text
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
 
 from bratsseg.service.api.bodies import RawBody, raw_body
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.intake.acceptance import accept_upload
 from bratsseg.service.intake.completion import complete_upload
-from bratsseg.service.intake.pieces import FileAnnouncement, begin_upload, cancel_upload, find_upload, write_piece
+from bratsseg.service.intake.pieces import (
+    FileAnnouncement,
+    begin_upload,
+    cancel_upload,
+    find_upload,
+    unfinished_uploads,
+    write_piece,
+)
 from bratsseg.service.intake.scans import ROLES
 from bratsseg.service.records import Upload
+from bratsseg.service.studies.days import ScanDay
 
 router = APIRouter(prefix="/uploads", tags=["uploads"])
 
@@ -39,7 +45,7 @@ class NewUpload(BaseModel):
 
     files: list[AnnouncedFile]
     patient_id: str | None = None
-    taken_on: date | None = None
+    taken_on: ScanDay | None = None
 
 
 class Confirmation(BaseModel):
@@ -50,7 +56,8 @@ class Confirmation(BaseModel):
     roles: dict[str, str] = Field(default_factory=dict, description=f"Each one of {', '.join(ROLES)}.")
     model: str | None = None
     patient_id: str | None = None
-    taken_on: date | None = None
+    taken_on: ScanDay | None = None
+    day_unknown: bool = Field(default=False, description="Nobody knows the day, whatever was announced.")
 
 
 def upload_facts(context: ContextOf, upload: Upload) -> dict[str, Any]:
@@ -62,6 +69,7 @@ def upload_facts(context: ContextOf, upload: Upload) -> dict[str, Any]:
         "patient_id": upload.patient_id,
         "taken_on": None if upload.taken_on is None else upload.taken_on.isoformat(),
         "study_id": upload.study_id,
+        "created_at": upload.created_at.isoformat(),
         "piece_bytes": context.settings.limits.piece,
         "files": [
             {"id": file.id, "name": file.name, "size": file.size, "crc32": file.crc32, "received": file.received}
@@ -90,9 +98,8 @@ def begin(context: ContextOf, visitor: VisitorOf, new: NewUpload) -> dict[str, A
 @router.get("")
 def list_(context: ContextOf, visitor: VisitorOf) -> dict[str, Any]:
     """Your uploads that are not finished, so that a broken one can go on."""
-    wanted = select(Upload).where(Upload.created_by == visitor.user_id, Upload.status.in_(("open", "checked")))
     with context.store.reading() as session:
-        found = list(session.scalars(wanted.order_by(Upload.created_at.desc()).limit(100)))
+        found = unfinished_uploads(session, visitor)
     return {"items": [upload_facts(context, upload) for upload in found]}
 
 
@@ -133,6 +140,7 @@ def accept(context: ContextOf, visitor: VisitorOf, upload: str, confirmation: Co
         model=confirmation.model,
         patient_id=confirmation.patient_id,
         taken_on=confirmation.taken_on,
+        day_unknown=confirmation.day_unknown,
     )
     return {"study_id": study.id, "job_id": job.id}
 

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
 
-from sqlalchemy import update
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import record_action
 from bratsseg.service.context import Context
 from bratsseg.service.intake.sniffing import promised
-from bratsseg.service.records import Patient, Upload, UploadedFile
+from bratsseg.service.patients import require_patient
+from bratsseg.service.records import Upload, UploadedFile
 from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.service.settings import Limits
 
 _ROOM_LEFT = 1 << 30  # bytes that an upload must leave free
+UNFINISHED = ("open", "checked")
 _LOCKS = [threading.Lock() for _ in range(64)]  # two requests never work on one upload; there is one server process
 
 
@@ -46,8 +49,8 @@ def begin_upload(
         promised(file.name)
     _refuse_without_room(context, sum(file.size for file in files))
     with context.store.writing() as session:
-        if patient_id is not None and session.get(Patient, patient_id) is None:
-            raise not_found("patient")
+        if patient_id is not None:
+            require_patient(session, patient_id)
         upload = Upload(patient_id=patient_id, taken_on=taken_on, created_by=visitor.user_id)
         upload.files = [
             UploadedFile(position=at, name=_plain_name(file.name), size=file.size, crc32=file.crc32)
@@ -66,6 +69,12 @@ def find_upload(context: Context, visitor: Visitor, upload_id: str) -> Upload:
     if upload is None or upload.created_by != visitor.user_id:
         raise not_found("upload")
     return upload
+
+
+def unfinished_uploads(session: Session, visitor: Visitor) -> list[Upload]:
+    """The visitor's uploads that did not become a study yet, the latest first: sent in part, or not confirmed."""
+    wanted = select(Upload).where(Upload.created_by == visitor.user_id, Upload.status.in_(UNFINISHED))
+    return list(session.scalars(wanted.order_by(Upload.created_at.desc()).limit(100)))
 
 
 def upload_folder(context: Context, upload_id: str) -> Path:
@@ -117,7 +126,7 @@ def cancel_upload(context: Context, visitor: Visitor, upload_id: str) -> None:
 def close_upload(context: Context, visitor: Visitor, upload_id: str, status: str, code: str = "") -> None:
     """End an upload that did not become a study, and remove its files."""
     with context.store.writing() as session:
-        row = update(Upload).where(Upload.id == upload_id, Upload.status.in_(("open", "checked")))
+        row = update(Upload).where(Upload.id == upload_id, Upload.status.in_(UNFINISHED))
         if session.execute(row.values(status=status, code=code).returning(Upload.id)).first() is not None:
             record_action(session, visitor, f"upload.{status}", upload_id, code=code)
     shutil.rmtree(upload_folder(context, upload_id), ignore_errors=True)
