@@ -18,6 +18,7 @@ from tests.clients.test_service_pages import (  # noqa: F401  fixtures
     results,
     served,
     session,
+    write_scans,
 )
 from tests.service.conftest import PASSWORD
 from tests.service.results.conftest import decide
@@ -162,5 +163,44 @@ def test_a_stale_accept_shows_what_changed(browser, served, results):  # noqa: F
     reader.ready()
     assert page.get_by_label("Comment").input_value() == "fine"
     reader.keep("accept-refused")
+    reader.wrong.clear()
+    reader.close()
+
+
+def test_the_pages_of_moving_and_confirming(browser, served, results, tmp_path):  # noqa: F811
+    site, address = served
+    reader = Reader(browser, address, 1440)  # noqa: F811
+    page = reader.page
+    for name, number in (("Meyer, Anna", "P-1"), ("Mayer, Ann", "P-2")):
+        reader.open("/patients/new")
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("Number").fill(number)
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("heading", name=name).wait_for()
+    page.get_by_role("link", name="Upload a study").click()
+    page.locator("#files").set_input_files(write_scans(tmp_path / "wrong", STRAIGHT, 40))
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("heading", name="Which scan is which?").wait_for()
+    page.get_by_role("button", name="This is right: segment").click()
+    page.get_by_text("say the day of the scan, or that it is unknown").wait_for()
+    reader.keep("confirm-refused")
+    reader.open("/upload")
+    reader.keep("upload-waiting")
+    page.get_by_role("link", name="Waits to be confirmed").click()
+    page.get_by_label("The day is unknown").check()
+    page.get_by_role("button", name="This is right: segment").click()
+    page.locator("#job-result").click(timeout=60_000)
+    reader.ready()
+    page.get_by_role("link", name="study of an unknown day").click()
+    reader.keep("study")
+    page.get_by_role("link", name="Move to another patient, or change the day").click()
+    page.get_by_label("Name or number of the patient").fill("meyer")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_label("Meyer, Anna").check()
+    reader.keep("move")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("heading", name="Meyer, Anna").wait_for()
+    reader.keep("moved")
+    assert page.get_by_text("day unknown").count() >= 1
     reader.wrong.clear()
     reader.close()
