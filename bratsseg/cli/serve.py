@@ -34,6 +34,14 @@ def run(
     https: Annotated[
         bool, typer.Option("--https", help="A proxy before it speaks https: cookies go over https only.")
     ] = False,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option("--proxy", metavar="ADDRESS", help="Believe X-Forwarded-For of this proxy; repeatable."),
+    ] = None,
+    hostname: Annotated[
+        list[str] | None,
+        typer.Option("--hostname", metavar="NAME", help="Answer requests for this host only; repeatable."),
+    ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="Model that is used when none is named.")] = "default",
     model_folder: Annotated[
         list[Path] | None, typer.Option("--model-folder", metavar="DIR", help="Also this model; may be repeated.")
@@ -52,6 +60,8 @@ def run(
         host=host,
         port=port,
         https=https,
+        proxies=tuple(proxy or ()),
+        hosts=tuple(hostname or ()),
         model=model,
         models=tuple(str(folder.resolve()) for folder in model_folder or ()),
         device=device,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,6 +37,8 @@ class Gate:
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app, self._context = app, context
         self._inhabited = False
+        self._hosts = context.settings.accepted_hosts
+        self._running: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it here."""
@@ -44,8 +47,20 @@ class Gate:
             return
         if scope["type"] != "http":
             return
-        request, started = Request(scope), time.perf_counter()
+        request = Request(scope)
+        address = request.client.host if request.client else ""
+        self._running[address] += 1
         try:
+            await self._answer(request, scope, receive, send)
+        finally:
+            self._running[address] -= 1
+            if not self._running[address]:
+                del self._running[address]
+
+    async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        try:
+            self._refuse_strange(request)
             rule, visitor = await run_in_threadpool(self._admit, request)
             bounded = _BoundedBody(receive, send, self._most(rule), self._context.settings.limits.piece_seconds, rule)
             bounded.check_length(request)
@@ -56,7 +71,9 @@ class Gate:
             return
         scope.setdefault("state", {})["visitor"] = visitor
         try:
-            await self._app(scope, bounded.receive, bounded.send)
+            # A server sends no body to HEAD by itself; routes know GET.
+            asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+            await self._app(asked, bounded.receive, bounded.send)
         except Exception as error:
             if bounded.answered:
                 raise
@@ -64,6 +81,19 @@ class Gate:
         if bounded.refusal is not None and not bounded.answered:
             await answer(request, bounded.refusal)(scope, receive, send)
         _tell(request, 0 if bounded.refusal is None else bounded.refusal.status, started)
+
+    def _refuse_strange(self, request: Request) -> None:
+        """Refuse what no browser sends: a host that is not ours, two lengths for one body, too much at once."""
+        host = _host_of(request.headers.get("host", ""))
+        if self._hosts is not None and host not in self._hosts:
+            text = "this service is not called so; its administrator names its hosts with --hostname"
+            raise Refusal(421, "host_unknown", text)
+        if "transfer-encoding" in request.headers and "content-length" in request.headers:
+            raise Refusal(400, "bad_request", "a request must say the length of its body in one way, this says two")
+        address = request.client.host if request.client else ""
+        if self._running[address] > self._context.settings.limits.connections_of_one:
+            text = "too many requests at once; wait until some are answered"
+            raise Refusal(429, "too_many_requests", text, retry_after=1)
 
     def _admit(self, request: Request) -> tuple[Rule, Visitor | None]:
         """The rule and the visitor of a request that may come in; otherwise a ``Refusal``."""
@@ -138,6 +168,12 @@ class Gate:
 def forged() -> Refusal:
     """A request that another site made the browser send."""
     return Refusal(403, "forged", "this request does not come from a page of this service; load the page again")
+
+
+def _host_of(header: str) -> str:
+    """The name in a Host header, in small letters, without its port; IPv6 without brackets."""
+    name = header[1 : header.find("]")] if header.startswith("[") else header.rpartition(":")[0] or header
+    return name.lower().removesuffix(".")
 
 
 def _site_of(origin: str) -> str | None:

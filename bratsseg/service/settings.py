@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bratsseg.config import Config
 
 MIB = 1 << 20
+_LOOPBACK = ("127.0.0.1", "::1")
+_EVERY_ADDRESS = ("0.0.0.0", "::", "")
 
 
 class Limits(Config):
@@ -32,6 +35,12 @@ class Limits(Config):
     """A corrected label map."""
     form: int = MIB
     """Any other request."""
+    header_seconds: float = Field(default=15.0, gt=0, le=20)
+    """The head of a request that takes longer ends its connection."""
+    connections: int = Field(default=1000, ge=10)
+    """Connections at once; beyond them the one that has asked nothing for the longest is closed."""
+    connections_of_one: int = Field(default=150, ge=1)
+    """Connections of one address, and requests at once of one behind a proxy. A clinic may have one address."""
     piece_seconds: float = 60.0
     """A piece that takes longer is refused, so that slow senders do not hold the service."""
 
@@ -75,6 +84,11 @@ class Settings(Config):
     """Port to listen on."""
     https: bool = False
     """Reached by https (through a proxy): cookies are then sent over https only."""
+    proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed; with ``https`` and none named,
+    one on this machine."""
+    hosts: tuple[str, ...] = ()
+    """Names by which browsers may call this service (the Host header), besides ``host`` and those of this machine."""
     model: str = "default"
     """Model that is used when none is named."""
     models: tuple[str, ...] = ()
@@ -91,6 +105,31 @@ class Settings(Config):
     """How often uploads that nobody went on with are cleared away."""
     accounts: AccountRules = AccountRules()
     """How long a log-in lasts, and how often one may be tried."""
+
+    @field_validator("proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy, strict=False)
+            except ValueError:
+                text = f"must be addresses or networks such as 10.0.0.5 or 10.0.0.0/24, was {proxy}"
+                raise ValueError(text) from None
+        return proxies
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """Whom to believe for whom a request comes from; nobody when no proxy is meant."""
+        return self.proxies or (_LOOPBACK if self.https else ())
+
+    @property
+    def accepted_hosts(self) -> frozenset[str] | None:
+        """The names of the Host header that are answered; None for any, where ``host`` is every address of a machine
+        whose names nobody gave."""
+        if self.host in _EVERY_ADDRESS and not self.hosts:
+            return None
+        named = {name.lower() for name in (*self.hosts, self.host)}
+        return frozenset(named | {"localhost", *_LOOPBACK}) - set(_EVERY_ADDRESS)
 
     @property
     def database(self) -> str:

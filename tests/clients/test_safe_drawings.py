@@ -168,7 +168,7 @@ def test_a_stale_accept_shows_what_changed(browser, served, results):  # noqa: F
 
 
 def test_the_pages_of_moving_and_confirming(browser, served, results, tmp_path):  # noqa: F811
-    site, address = served
+    _, address = served
     reader = Reader(browser, address, 1440)  # noqa: F811
     page = reader.page
     for name, number in (("Meyer, Anna", "P-1"), ("Mayer, Ann", "P-2")):

@@ -46,6 +46,7 @@ OBLIQUE = _oblique()
 
 def make_settings(data: Path, **changes: Any) -> Settings:
     values = {"model": "flair-threshold", "device": "cpu", "threads": 1, "jobs": JobRules(poll_seconds=0.02)}
+    values |= {"hosts": ("testserver", "x")}
     return Settings(data=data, **(values | changes))
 
 
