@@ -108,6 +108,29 @@ def make_user(
     typer.echo(f"user {name}: {', '.join(sorted(set(roles)))}")
 
 
+@serve.command("verify-audit")
+def check_audit(
+    call: typer.Context,
+    *,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder of the service.")] = None,
+    head: Annotated[str, typer.Option(metavar="HASH", help="A head noted earlier; rows cut off since are found.")] = "",
+) -> None:
+    """Check that nobody changed the audit: every row carries a hash over itself and the row before it."""
+    from bratsseg.service.audit import verify_audit
+    from bratsseg.service.context import Context
+
+    context = Context.open(_settings(data=data or call.obj))
+    try:
+        with context.store.reading() as session:
+            state = verify_audit(session, head)
+    finally:
+        context.store.close()
+    if state.problem:
+        typer.echo(f"the audit was changed: {state.problem}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"the audit is unbroken: {state.rows:,} rows, head {state.head}")
+
+
 @serve.command()
 def assets() -> None:
     """Fetch what the pages load that is not ours (NiiVue, HTMX), with npm and a lock file."""

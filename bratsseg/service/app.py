@@ -85,6 +85,9 @@ async def _sweep_again(context: Context) -> None:
 def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
     def refused(request: Request, error: Refusal) -> Response:
+        if error.status == 403 or error.code == "too_many_attempts":
+            context: Context = request.app.state.context
+            context.attempts.note(request, request.state.visitor, error, request.scope["path"])
         return answer(request, error)
 
     @app.exception_handler(BratssegError)

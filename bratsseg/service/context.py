@@ -1,4 +1,4 @@
-"""What every request needs: settings, store, limiter. One of each in a server."""
+"""What every request needs: settings, store, limiter, attempts. One of each in a server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from bratsseg.service.accounts.limits import Limiter
 from bratsseg.service.accounts.visitor import Visitor
+from bratsseg.service.attempts import Attempts
 from bratsseg.service.records import Store
 from bratsseg.service.refusal import Refusal
 from bratsseg.service.settings import Settings
@@ -21,6 +22,7 @@ class Context:
     settings: Settings
     store: Store
     limiter: Limiter
+    attempts: Attempts
 
     @classmethod
     def open(cls, settings: Settings) -> Context:
@@ -28,7 +30,7 @@ class Context:
         settings.make_folders()
         store = Store(settings.database)
         store.migrate()
-        return cls(settings, store, Limiter(settings.accounts))
+        return cls(settings, store, Limiter(settings.accounts), Attempts(store))
 
 
 def _context(request: Request) -> Context:

@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bratsseg.service.access import Body, Rule, find_rule
-from bratsseg.service.accounts.sessions import visitor_of_cookie, visitor_of_token
+from bratsseg.service.accounts.sessions import visitor_of_cookie
+from bratsseg.service.accounts.tokens import visitor_of_token
 from bratsseg.service.accounts.users import any_user
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.answers import answer, is_api
@@ -66,6 +67,7 @@ class Gate:
             bounded.check_length(request)
         except Exception as error:  # whatever the error is, it lets nobody in
             refusal = error if isinstance(error, Refusal) else _broken(request, error)
+            await run_in_threadpool(self._note, request, refusal)
             _tell(request, refusal.status, started)
             await answer(request, refusal)(scope, receive, send)
             return
@@ -105,6 +107,7 @@ class Gate:
         self._require_users()
         address = request.client.host if request.client else ""
         visitor = self._visitor(request, address)
+        request.scope.setdefault("state", {})["visitor"] = visitor
         self._context.limiter.pass_request(address if visitor is None else visitor.user_id)
         if rule is not None and rule.public:
             self._refuse_other_sites(request)
@@ -116,9 +119,20 @@ class Gate:
         if not visitor.roles & rule.roles:
             wanted = " or ".join(sorted(rule.roles))
             raise Refusal(403, "not_allowed", f"this needs the role {wanted}")
+        if rule.in_person and not visitor.session:
+            raise Refusal(403, "not_by_token", "this needs somebody who logged in, an API token cannot do it")
         if visitor.session:
             self._refuse_forged(request, visitor)
         return rule, visitor
+
+    def _note(self, request: Request, refusal: Refusal) -> None:
+        """Keep attempts at what is not allowed; that somebody's session ran out is none."""
+        by_token = "authorization" in request.headers
+        if refusal.status == 403 or (refusal.status == 401 and by_token):
+            rule = find_rule(request.method, request.scope["path"])
+            path = request.scope["path"] if rule is None else rule.path
+            visitor = request.scope.get("state", {}).get("visitor")
+            self._context.attempts.note(request, visitor, refusal, path)
 
     def _require_users(self) -> None:
         if not self._inhabited:
