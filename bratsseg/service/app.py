@@ -53,7 +53,7 @@ def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
             sweeping.cancel()
             if supervisor is not None:
                 supervisor.stop()
-            context.store.close()
+            context.close()
 
     app = FastAPI(
         title="bratsseg",

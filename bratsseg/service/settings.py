@@ -29,6 +29,16 @@ class Limits(Config):
     """How many times its own size a zip may unpack to."""
     voxels: int = 128 * MIB
     """Voxels of one volume: 512 x 512 x 512; a few kilobytes of gzip can promise any number. BraTS has 9 million."""
+    volume: int = 512 * MIB
+    """What one volume may take in memory as it is stored: 512 x 512 x 512 in 32 bits, or 64 bits of a quarter of it."""
+    study_voxels: int = 192 * MIB
+    """Voxels of all scans of a study together: four of 512 x 512 x 192. Server and worker hold them at once."""
+    unfinished: int = 20
+    """Uploads of one user that are no studies yet."""
+    unfinished_bytes: int = 16_384 * MIB
+    """All of them together."""
+    waiting: int = Field(default=16, ge=1)
+    """Checks that wait for their turn, and corrections that do."""
     photo: int = 8 * MIB
     """A patient's photo."""
     drawing: int = 64 * MIB

@@ -91,7 +91,7 @@ def served(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         yield site, f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         thread.join()
-    site.context.store.close()
+    site.context.close()
 
 
 @pytest.fixture(scope="module")

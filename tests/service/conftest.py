@@ -185,7 +185,7 @@ def seed(tmp_path_factory) -> Path:
     announce_models(site.context.store, site.settings)
     for role in Role:
         site.user(role)
-    site.context.store.close()
+    site.context.close()
     return site.settings.data
 
 
@@ -194,14 +194,14 @@ def site(tmp_path: Path, seed: Path) -> Iterator[Site]:
     limits = Limits(file=4 << 20, study=8 << 20, piece=1 << 20, files=8)
     site = Site(make_settings(shutil.copytree(seed, tmp_path / "data"), limits=limits))
     yield site
-    site.context.store.close()
+    site.context.close()
 
 
 @pytest.fixture
 def empty_site(tmp_path: Path) -> Iterator[Site]:
     site = Site(make_settings(tmp_path / "empty"))
     yield site
-    site.context.store.close()
+    site.context.close()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def serving(tmp_path, **limits: float) -> Iterator[tuple[Site, int]]:
     site.user(Role.VIEWER, name="anna")
     with listening(site) as port:
         yield site, port
-    site.context.store.close()
+    site.context.close()
 
 
 def connect(port: int, source: str, said: bytes = HALF) -> socket.socket:

@@ -39,7 +39,7 @@ def address(tmp_path) -> Iterator[tuple[int, str]]:
     secret = client.post("/api/v1/users/me/tokens", json={"label": "x"}).json()["secret"]
     with listening(site) as port:
         yield port, f"Host: x\r\nAuthorization: Bearer {secret}\r\nContent-Type: application/json\r\n"
-    site.context.store.close()
+    site.context.close()
 
 
 def ask(port: int, *parts: bytes) -> bytes:

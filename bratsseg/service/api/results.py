@@ -91,14 +91,18 @@ def review(context: ContextOf, visitor: VisitorOf, seen: SeenRevision, result: s
 
 
 @router.put("/{result}/correction", status_code=201, openapi_extra=drawing_body())
-def correct(context: ContextOf, visitor: VisitorOf, result: str, drawn: DrawingBody) -> dict[str, Any]:
+async def correct(context: ContextOf, visitor: VisitorOf, result: str, drawn: DrawingBody) -> dict[str, Any]:
     """Save a corrected label map: NIfTI on the result's grid, values of its dialect. Earlier ones are kept.
 
     It says which state of the result was seen; 409 ``result_changed`` tells what has come since.
     """
-    made = add_correction(context, visitor, result, drawn.content, comment=drawn.comment, seen=drawn.seen)
-    drop_draft(context, visitor, result)
-    return review_facts(made)
+
+    def work() -> dict[str, Any]:
+        made = add_correction(context, visitor, result, drawn.content, comment=drawn.comment, seen=drawn.seen)
+        drop_draft(context, visitor, result)
+        return review_facts(made)
+
+    return await context.corrections.run(visitor.user_id, work)
 
 
 @router.put("/{result}/draft", openapi_extra=drawing_body())

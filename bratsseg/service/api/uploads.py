@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
@@ -124,15 +125,17 @@ def send(
 
 
 @router.post("/{upload}/complete")
-def complete(context: ContextOf, visitor: VisitorOf, upload: str) -> dict[str, Any]:
-    """All is sent: check the files and propose their roles, which ``accept`` confirms."""
-    return upload_facts(context, complete_upload(context, visitor, upload))
+async def complete(context: ContextOf, visitor: VisitorOf, upload: str) -> dict[str, Any]:
+    """All is sent: check the files and propose their roles, which ``accept`` confirms. One upload after another."""
+    done = await context.checks.run(visitor.user_id, partial(complete_upload, context, visitor, upload))
+    return upload_facts(context, done)
 
 
 @router.post("/{upload}/accept", status_code=201)
-def accept(context: ContextOf, visitor: VisitorOf, upload: str, confirmation: Confirmation) -> dict[str, str]:
+async def accept(context: ContextOf, visitor: VisitorOf, upload: str, confirmation: Confirmation) -> dict[str, str]:
     """Confirm the roles: the upload becomes a study, and a job is queued."""
-    study, job = accept_upload(
+    work = partial(
+        accept_upload,
         context,
         visitor,
         upload,
@@ -142,6 +145,7 @@ def accept(context: ContextOf, visitor: VisitorOf, upload: str, confirmation: Co
         taken_on=confirmation.taken_on,
         day_unknown=confirmation.day_unknown,
     )
+    study, job = await context.checks.run(visitor.user_id, work)
     return {"study_id": study.id, "job_id": job.id}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
@@ -44,23 +46,15 @@ def choose(request: Request, context: ContextOf, visitor: VisitorOf, patient: st
 
 
 @router.post("/upload")
-def send(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf) -> Response:
+async def send(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf) -> Response:
     """Take all files in one form: the way of a browser without scripts. Scripts send pieces to the REST interface."""
-    files = [(one.filename or "", one) for one in form.getlist("files") if isinstance(one, UploadFile) and one.size]
     patient = text(form, "patient") or None
     try:
-        announced = [FileAnnouncement(name, file.size or 0) for name, file in files]
-        typed = text(form, "taken_on")
-        day = typed_day(typed, unknown=not typed)  # what is not said here is asked for when it is confirmed
-        upload = begin_upload(context, visitor, announced, patient, day)
-        for row, (_, file) in zip(upload.files, files, strict=True):
-            offset = 0
-            while piece := file.file.read(context.settings.limits.piece):
-                offset = write_piece(context, visitor, upload.id, row.id, offset=offset, content=piece)
-        complete_upload(context, visitor, upload.id)
+        upload = await run_in_threadpool(_take, context, visitor, form, patient)
+        await context.checks.run(visitor.user_id, partial(complete_upload, context, visitor, upload))
     except Refusal as refusal:
-        return _choose(request, context, visitor, patient, refusal)
-    return redirect(f"/uploads/{upload.id}")
+        return await run_in_threadpool(_choose, request, context, visitor, patient, refusal)
+    return redirect(f"/uploads/{upload}")
 
 
 @router.get("/uploads/{upload}")
@@ -70,11 +64,12 @@ def confirm(request: Request, context: ContextOf, visitor: VisitorOf, upload: st
 
 
 @router.post("/uploads/{upload}/accept")
-def accept(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf, upload: str) -> Response:
+async def accept(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf, upload: str) -> Response:
     """The roles are right: make a study and queue it."""
     roles = {name.removeprefix("role-"): str(value) for name, value in form.items() if name.startswith("role-")}
     try:
-        _, job = accept_upload(
+        work = partial(
+            accept_upload,
             context,
             visitor,
             upload,
@@ -84,8 +79,9 @@ def accept(request: Request, context: ContextOf, visitor: VisitorOf, form: FormO
             taken_on=typed_day(text(form, "taken_on"), unknown="day_unknown" in form),
             day_unknown="day_unknown" in form,
         )
+        _, job = await context.checks.run(visitor.user_id, work)
     except Refusal as refusal:
-        return _confirm(request, context, visitor, upload, refusal=refusal, form=form)
+        return await run_in_threadpool(_confirm, request, context, visitor, upload, refusal=refusal, form=form)
     return redirect(f"/jobs/{job.id}")
 
 
@@ -94,6 +90,20 @@ def cancel(context: ContextOf, visitor: VisitorOf, upload: str) -> Response:
     """Give it up."""
     cancel_upload(context, visitor, upload)
     return redirect("/upload")
+
+
+def _take(context: ContextOf, visitor: VisitorOf, form: FormData, patient: str | None) -> str:
+    """Take the files of a form as an upload; returns its id."""
+    files = [(one.filename or "", one) for one in form.getlist("files") if isinstance(one, UploadFile) and one.size]
+    typed = text(form, "taken_on")
+    day = typed_day(typed, unknown=not typed)  # what is not said here is asked for when it is confirmed
+    announced = [FileAnnouncement(name, one.size or 0) for name, one in files]
+    upload = begin_upload(context, visitor, announced, patient, day)
+    for row, (_, file) in zip(upload.files, files, strict=True):
+        offset = 0
+        while piece := file.file.read(context.settings.limits.piece):
+            offset = write_piece(context, visitor, upload.id, row.id, offset=offset, content=piece)
+    return upload.id
 
 
 def _choose(

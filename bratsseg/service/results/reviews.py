@@ -76,10 +76,12 @@ def add_correction(
     review = _review(visitor, result, "correct", comment)
     folder = context.settings.corrections / review.id
     folder.mkdir(mode=0o700)
+    drawing = folder / "drawing.nii.gz"
     try:
         with AT_ONCE:
             scans = read_study(case_of(study, context.settings.studies / study.id))
-            label_map = _read_drawing(folder / "drawing.nii.gz", content, scans.reference, record)
+            most = context.settings.limits.volume
+            label_map = _read_drawing(Content(drawing, {drawing: content}), scans.reference, record, most)
             review.measures = _write(folder, label_map, scans, record)
         with context.store.writing() as session:
             require_latest(find_result(session, result_id), seen)  # measuring took a while
@@ -112,9 +114,9 @@ def _review(visitor: Visitor, result: Result, decision: str, comment: str) -> Re
     )
 
 
-def _read_drawing(path: Path, content: bytes, like: Volume, record: CaseRecord) -> LabelMap:
+def _read_drawing(content: Content, like: Volume, record: CaseRecord, most: int) -> LabelMap:
     """The drawing as regions on the grid of ``like``."""
-    drawn = read_bounded(Content(path, {path: content}), "the drawing", prod(like.grid.shape))
+    drawn = read_bounded(content, "the drawing", prod(like.grid.shape), most)
     values = _onto(drawn, like.grid)
     regions = get_dialect(record.dialect).decode(values, "the drawing")
     seen = {region for region, mask in zip(Region, regions, strict=True) if mask.any()}

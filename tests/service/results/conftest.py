@@ -30,7 +30,7 @@ def shared(tmp_path_factory, seed, scans) -> Iterator[Shared]:
         assert answer.status_code == 201, answer.text
         results.append(finish(site, client, answer.json()["job_id"])["result_id"])
     yield site, client, patient, results
-    site.context.store.close()
+    site.context.close()
 
 
 def image(content: bytes) -> nib.Nifti1Image:

@@ -66,30 +66,40 @@ def test_the_page_shows_what_changed_and_keeps_what_was_typed(shared, other):
     assert f'name="revision" value="{revision(client, second)}"' in answer.text
 
 
-def test_of_two_readers_who_decide_at_once_one_is_told(shared, other, monkeypatch):
+def save(port: int, reader, result: str, drawn: bytes, seen: str) -> int:
+    """Save a correction as a browser does, over a socket."""
+    address = f"http://127.0.0.1:{port}/api/v1/results/{result}/correction"
+    cookies, headers = dict(reader.cookies), {"X-CSRF-Token": reader.headers["X-CSRF-Token"]}
+    sent = httpx.put(
+        address, data={"revision": seen}, files={"drawing": drawn}, cookies=cookies, headers=headers, timeout=60
+    )
+    return sent.status_code
+
+
+def test_of_two_readers_who_save_at_once_one_is_told(shared, other):
     site, client, _, (_, second) = shared
-    both, find = threading.Barrier(2, timeout=20), reviews.find_result
-    seen = revision(client, second)
-    waited = threading.local()
-
-    def together(session, result_id):
-        if not getattr(waited, "once", False):  # outside the transaction: both have read before either writes
-            waited.once = True
-            both.wait()
-        return find(session, result_id)
-
-    drawn = nothing_drawn(client, second)
-    with listening(site) as port:
-
-        def save(reader) -> int:
-            cookies, headers = dict(reader.cookies), {"X-CSRF-Token": reader.headers["X-CSRF-Token"]}
-            address = f"http://127.0.0.1:{port}/api/v1/results/{second}/correction"
-            fields = {"revision": seen}
-            return httpx.put(
-                address, data=fields, files={"drawing": drawn}, cookies=cookies, headers=headers, timeout=60
-            ).status_code
-
-        monkeypatch.setattr(reviews, "find_result", together)
-        with ThreadPoolExecutor(2) as pool:
-            codes = list(pool.map(save, (client, other)))
+    drawn, seen = nothing_drawn(client, second), revision(client, second)
+    with listening(site) as port, ThreadPoolExecutor(2) as pool:
+        codes = list(pool.map(lambda reader: save(port, reader, second, drawn, seen), (client, other)))
     assert sorted(codes) == [201, 409]
+
+
+def test_an_accept_during_the_measuring_of_a_correction_comes_first(shared, other, monkeypatch):
+    site, client, _, (first, _) = shared
+    drawn, seen = nothing_drawn(client, first), revision(client, first)
+    begun, go, write = threading.Event(), threading.Event(), reviews._write
+
+    def held(*given):
+        begun.set()
+        assert go.wait(60)
+        return write(*given)
+
+    monkeypatch.setattr(reviews, "_write", held)
+    with listening(site) as port, ThreadPoolExecutor(1) as pool:
+        saving = pool.submit(save, port, client, first, drawn, seen)
+        assert begun.wait(60)
+        assert decide(other, first, "accept", "before the other was through", seen=seen).status_code == 201
+        go.set()
+        assert saving.result() == 409
+    assert client.get(f"/api/v1/results/{first}").json()["decision"] == "accept"
+    assert not [path for path in site.settings.corrections.iterdir() if not any(path.iterdir())]

@@ -175,7 +175,7 @@ def test_a_picture_is_measured_in_pixels_and_never_in_mm(seed, tmp_path):
     assert shown.getpixel((30, 20)) == (86, 180, 233)
     assert shown.getpixel((36, 25)) == (220, 220, 220)
     assert "mL" not in client.get(f"/results/{job['result_id']}").text.partition("<main")[2].partition("<footer")[0]
-    site.context.store.close()
+    site.context.close()
 
 
 def test_a_grey_picture_is_taken_by_the_picture_model_that_ships(seed, tmp_path):
@@ -193,7 +193,7 @@ def test_a_grey_picture_is_taken_by_the_picture_model_that_ships(seed, tmp_path)
     refused = finish(site, client, accept(client, {"other.png": _png(gradient)}).json()["job_id"])
     assert (refused["status"], refused["code"]) == ("failed", "not_a_brain_scan")
     assert refused["reason"].endswith("give a scan of a brain")
-    site.context.store.close()
+    site.context.close()
 
 
 def _png(pixels):
