@@ -119,7 +119,11 @@ def check_audit(
     from bratsseg.service.audit import verify_audit
     from bratsseg.service.context import Context
 
-    context = Context.open(_settings(data=data or call.obj))
+    settings = _settings(data=data or call.obj)
+    if not settings.database_file.is_file():
+        name = settings.database_file.name
+        raise UsageError(f"--data {settings.data}: must be the folder of a service, holds no {name}")
+    context = Context.open(settings)
     try:
         with context.store.reading() as session:
             state = verify_audit(session, head)

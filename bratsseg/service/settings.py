@@ -144,7 +144,7 @@ class Settings(Config):
     @property
     def database(self) -> str:
         """The database's URL. The one place that says SQLite."""
-        return f"sqlite:///{self._file}"
+        return f"sqlite:///{self.database_file}"
 
     @property
     def uploads(self) -> Path:
@@ -177,7 +177,8 @@ class Settings(Config):
         return self.data / "photos"
 
     @property
-    def _file(self) -> Path:
+    def database_file(self) -> Path:
+        """Where SQLite keeps it."""
         return self.data / "bratsseg.sqlite"
 
     def make_folders(self) -> None:
@@ -185,4 +186,6 @@ class Settings(Config):
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self.uploads, self.studies, self.results, self.corrections, self.drafts, self.photos):
             folder.mkdir(exist_ok=True, mode=0o700)
-        self._file.touch(mode=0o600)  # SQLite would let everybody read it, where the folder was there before and open
+        self.database_file.touch(
+            mode=0o600
+        )  # SQLite would let everybody read it, where the folder was there before and open

@@ -124,3 +124,9 @@ def test_an_audit_from_before_the_chain_is_chained_as_it_is(tmp_path):
         assert (state.rows, state.problem) == (2, "")
         assert session.execute(text("SELECT expires_at FROM api_tokens")).scalar_one() > "2026"
     store.close()
+
+
+def test_a_folder_without_an_audit_is_no_unbroken_one(tmp_path):
+    answer = CliRunner().invoke(app, ["serve", "verify-audit", "--data", str(tmp_path)])
+    assert answer.exit_code != 0
+    assert not list(tmp_path.iterdir())
