@@ -10,7 +10,7 @@ from sqlalchemy import select
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.context import Context
 from bratsseg.service.intake.pieces import UNFINISHED, close_upload, one_at_a_time
-from bratsseg.service.records import Draft, Photo, Review, StudyRecord, Upload, now
+from bratsseg.service.records import DrawingDraft, Photo, Review, StudyRecord, Upload, now
 
 KEPT = timedelta(days=7)
 """How long an upload waits for the rest of it, or to be confirmed."""
@@ -36,7 +36,7 @@ def sweep(context: Context) -> None:
         open_ones = set(session.scalars(select(Upload.id).where(Upload.status.in_(UNFINISHED))))
         studies, drawn = set(session.scalars(select(StudyRecord.id))), set(session.scalars(select(Review.id)))
         photos = {f"{photo}.jpg" for photo in session.scalars(select(Photo.id))}
-        drafts = {f"{file}.nii.gz" for file in session.scalars(select(Draft.file))}
+        drafts = {f"{file}.nii.gz" for file in session.scalars(select(DrawingDraft.file))}
     for root, kept in ((settings.uploads, open_ones), (settings.studies, studies), (settings.corrections, drawn)):
         for folder in root.iterdir():
             if folder.name not in kept:

@@ -100,7 +100,7 @@ def test_a_drawing_survives_a_closed_tab(browser, served, session, results):  # 
     second.close()
 
 
-def test_a_drawing_survives_a_session_that_ends_and_goes_on_after_a_new_log_in(browser, served, results):  # noqa: F811
+def test_a_drawing_survives_the_end_of_its_session(browser, served, results):  # noqa: F811
     site, address = served
     reader = Reader(browser, address)  # noqa: F811  a session of its own, which ends
     page = draw(reader, results["nothing"], 1)

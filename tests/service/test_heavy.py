@@ -81,7 +81,7 @@ def test_a_study_that_would_take_too_much_memory_is_refused(tmp_path, seed, scan
 
 
 @pytest.mark.parametrize("limits", [{"unfinished": 2}, {"unfinished_bytes": 250}])
-def test_nobody_fills_the_disk_with_uploads_that_are_never_finished(tmp_path, seed, limits):
+def test_nobody_fills_the_disk_with_unfinished_uploads(tmp_path, seed, limits):
     site = limited(tmp_path, seed, **limits)
     reader = site.client(Role.RADIOLOGIST)
     announced = {"files": [{"name": "a.nii.gz", "size": 100}]}

@@ -25,7 +25,7 @@ def test_uploads_that_wait_are_listed_for_who_began_them(site, radiologist, scan
     assert "part.nii.gz" not in radiologist.get("/upload").text
 
 
-def test_an_upload_that_nobody_goes_on_with_is_cleared_while_the_server_runs(tmp_path, seed, scans):
+def test_an_old_upload_is_cleared_while_the_server_runs(tmp_path, seed, scans):
     import shutil
 
     site = Site(make_settings(shutil.copytree(seed, tmp_path / "data"), sweep_minutes=0.002))

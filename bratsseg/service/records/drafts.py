@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from bratsseg.service.records.base import ID, Base, new_id, now
 
 
-class Draft(Base):
+class DrawingDraft(Base):
     """The one draft of a reader for a result. ``revision`` is the state of the result that it was begun on.
 
     The drawing is the file ``drafts/<file>.nii.gz``; each time it is saved it gets a new one.

@@ -12,7 +12,7 @@ from bratsseg.files import GZIP_MAGIC, write_bytes
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import record_action
 from bratsseg.service.context import Context
-from bratsseg.service.records import Draft, new_id, now
+from bratsseg.service.records import DrawingDraft, new_id, now
 from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.service.results.reviews import bounded_comment
 from bratsseg.service.results.revisions import revision_of
@@ -20,12 +20,14 @@ from bratsseg.service.results.views import find_result
 from bratsseg.service.settings import Settings
 
 
-def find_draft(session: Session, visitor: Visitor, result_id: str) -> Draft | None:
+def find_draft(session: Session, visitor: Visitor, result_id: str) -> DrawingDraft | None:
     """The visitor's own draft for a result, if there is one. Nobody sees another reader's."""
-    return session.scalar(select(Draft).where(Draft.result_id == result_id, Draft.user_id == visitor.user_id))
+    return session.scalar(
+        select(DrawingDraft).where(DrawingDraft.result_id == result_id, DrawingDraft.user_id == visitor.user_id)
+    )
 
 
-def require_draft(session: Session, visitor: Visitor, result_id: str) -> Draft:
+def require_draft(session: Session, visitor: Visitor, result_id: str) -> DrawingDraft:
     """The same; a ``Refusal`` (404) when there is none."""
     draft = find_draft(session, visitor, result_id)
     if draft is None:
@@ -35,7 +37,7 @@ def require_draft(session: Session, visitor: Visitor, result_id: str) -> Draft:
 
 def keep_draft(
     context: Context, visitor: Visitor, result_id: str, content: bytes, *, comment: str, seen: str | None
-) -> Draft:
+) -> DrawingDraft:
     """Keep a drawing in the place of the reader's earlier draft. It is measured and judged only when it is saved.
 
     ``seen`` is the revision it was begun on; unlike a decision, a draft is kept when that is not the latest, for
@@ -52,7 +54,7 @@ def keep_draft(
         draft = find_draft(session, visitor, result_id)
         before = None if draft is None else draft.file
         if draft is None:
-            draft = Draft(result_id=result_id, user_id=visitor.user_id, file=file, revision=begun_on)
+            draft = DrawingDraft(result_id=result_id, user_id=visitor.user_id, file=file, revision=begun_on)
             session.add(draft)
             record_action(session, visitor, "draft.begin", result_id)
         draft.file, draft.revision, draft.saved_at = file, begun_on, now()

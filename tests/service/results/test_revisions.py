@@ -23,7 +23,7 @@ def other(shared):
     return site.logged_in("grace")
 
 
-def test_a_stale_accept_is_refused_with_what_changed_by_whom_and_when(shared, other):
+def test_a_stale_accept_is_told_what_changed_by_whom_and_when(shared, other):
     _, client, _, (first, _) = shared
     seen = revision(client, first)
     made = correct(other, first, nothing_drawn(other, first), "nothing there")
@@ -84,7 +84,7 @@ def test_of_two_readers_who_save_at_once_one_is_told(shared, other):
     assert sorted(codes) == [201, 409]
 
 
-def test_an_accept_during_the_measuring_of_a_correction_comes_first(shared, other, monkeypatch):
+def test_an_accept_while_a_correction_is_measured_comes_first(shared, other, monkeypatch):
     site, client, _, (first, _) = shared
     drawn, seen = nothing_drawn(client, first), revision(client, first)
     begun, go, write = threading.Event(), threading.Event(), reviews._write

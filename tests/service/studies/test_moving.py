@@ -32,7 +32,7 @@ def changes(client, patient: str) -> list[float | None]:
     return [point["change_ml"]["WT"] for point in client.get(f"/api/v1/patients/{patient}/timeline").json()["points"]]
 
 
-def test_a_study_moves_to_the_right_patient_and_both_timelines_are_right(site, radiologist, scans):
+def test_after_a_move_both_timelines_are_right(site, radiologist, scans):
     right, wrong = add(radiologist, "1", "Meyer, Anna"), add(radiologist, "2", "Mayer, Ann")
     for number, (patient, day) in enumerate(((right, "2026-01-05"), (right, "2026-05-01"), (wrong, "2026-03-01"))):
         moved = segmented(site, radiologist, scans(number), patient_id=patient, taken_on=day)
@@ -78,7 +78,7 @@ def test_nothing_is_filed_under_an_archived_patient(radiologist, scans):
         assert (answer.status_code, answer.json()["code"]) == (409, "patient_archived")
 
 
-def test_the_same_scans_for_another_patient_lead_to_the_study_to_be_moved(radiologist, scans):
+def test_the_same_scans_again_lead_to_the_study_to_be_moved(radiologist, scans):
     wrong, right = add(radiologist, "1", "A"), add(radiologist, "2", "B")
     study = accept(radiologist, scans(), patient_id=wrong).json()["study_id"]
     again = accept(radiologist, scans(), patient_id=right)
@@ -86,7 +86,7 @@ def test_the_same_scans_for_another_patient_lead_to_the_study_to_be_moved(radiol
     assert "move it" in again.json()["message"]
 
 
-def test_an_unknown_day_is_told_as_unknown_and_compared_with_nothing(site, radiologist, scans):
+def test_an_unknown_day_is_told_and_compared_with_nothing(site, radiologist, scans):
     patient = add(radiologist, "1", "Meyer, Anna")
     segmented(site, radiologist, scans(0), patient_id=patient)
     segmented(site, radiologist, scans(1), patient_id=patient, taken_on="2026-03-01")
