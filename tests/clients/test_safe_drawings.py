@@ -89,6 +89,8 @@ def test_a_drawing_survives_a_closed_tab(browser, served, session, results):  # 
     second = Reader(browser, served[1], session=session)
     page = second.view(results["straight"])
     second.keep("draft-offered")
+    page.get_by_role("button", name="Correct", exact=False).click()
+    assert not page.locator("#drawing").is_visible(), "a drawing that waits is not written over"
     page.get_by_role("button", name="Go on with the drawing").click()
     page.locator("#drawing").wait_for()
     assert painted(page) == drawn
@@ -98,6 +100,21 @@ def test_a_drawing_survives_a_closed_tab(browser, served, session, results):  # 
     second.ready()
     assert page.locator("#draft-offer").count() == 0
     second.close()
+
+
+def test_a_drawing_survives_a_server_that_is_away(browser, served, results):  # noqa: F811
+    reader = Reader(browser, served[1])  # noqa: F811
+    page, away = reader.view(results["nothing"]), [True]
+    page.route("**/draft", lambda route: route.abort("connectionrefused") if away[0] else route.fallback())
+    draw(reader, results["nothing"], 1)
+    page.locator("#draft-status", has_text="the server cannot be reached").wait_for(timeout=20_000)
+    away[0] = False
+    kept(page)
+    page.locator("#cancel").click()
+    page.get_by_role("button", name="Discard the drawing").click()
+    page.locator("#drawing").wait_for(state="hidden")
+    reader.wrong.clear()
+    reader.close()
 
 
 def test_a_drawing_survives_the_end_of_its_session(browser, served, results):  # noqa: F811

@@ -25,13 +25,21 @@ def raw_body(media: str) -> dict[str, object]:
     return {"requestBody": {"required": True, "content": {media: {"schema": schema}}}}
 
 
+_TEXTS = ("comment", "revision", "window", "replaces")
+
+
 @dataclass(frozen=True)
 class Drawing:
-    """A label map that was drawn, what its reader says of it, and the revision of the result that was seen."""
+    """A label map that was drawn, what its reader says of it, and the revision of the result that was seen.
+
+    ``window`` and ``replaces`` are those of ``drafts.DraftWindow``.
+    """
 
     content: bytes
     comment: str
     seen: str | None
+    window: str = ""
+    replaces: str = ""
 
 
 async def _drawing(request: Request) -> Drawing:
@@ -40,11 +48,13 @@ async def _drawing(request: Request) -> Drawing:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return Drawing(await request.body(), "", seen)
     form = await request.form(max_files=1, max_fields=8)
-    sent, comment, revision = (form.get(name) for name in ("drawing", "comment", "revision"))
+    sent = form.get("drawing")
     if not isinstance(sent, UploadFile):
         raise Refusal(422, "invalid", "drawing: must be a file of the form")
-    told = comment if isinstance(comment, str) else ""
-    return Drawing(await sent.read(), told, revision if isinstance(revision, str) and revision else seen)
+    told = {name: value for name in _TEXTS if isinstance(value := form.get(name), str)}
+    seen = told.get("revision") or seen
+    window, replaces = (told.get(name, "")[:36] for name in ("window", "replaces"))
+    return Drawing(await sent.read(), told.get("comment", ""), seen, window, replaces)
 
 
 def seen_revision(request: Request) -> str | None:

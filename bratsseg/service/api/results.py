@@ -15,7 +15,7 @@ from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.records import Result, StudyRecord
 from bratsseg.service.refusal import not_found
-from bratsseg.service.results.drafts import draft_facts, draft_path, drop_draft, keep_draft, require_draft
+from bratsseg.service.results.drafts import DraftWindow, draft_facts, draft_path, drop_draft, keep_draft, require_draft
 from bratsseg.service.results.reviews import LONGEST_COMMENT, add_correction, add_review
 from bratsseg.service.results.views import find_result, result_facts, result_files, review_facts, summary
 
@@ -108,7 +108,8 @@ async def correct(context: ContextOf, visitor: VisitorOf, result: str, drawn: Dr
 @router.put("/{result}/draft", openapi_extra=drawing_body())
 def save_draft(context: ContextOf, visitor: VisitorOf, result: str, drawn: DrawingBody) -> dict[str, Any]:
     """Keep an unfinished drawing of your own in the place of the one before; it is not judged and not measured."""
-    keep_draft(context, visitor, result, drawn.content, comment=drawn.comment, seen=drawn.seen)
+    window = DraftWindow(drawn.window, drawn.replaces)
+    keep_draft(context, visitor, result, drawn.content, comment=drawn.comment, seen=drawn.seen, window=window)
     with context.store.reading() as session:
         return draft_facts(session, visitor, result) or {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bratsseg.service.records.base import ID, Base, new_id, now
@@ -12,6 +12,8 @@ from bratsseg.service.records.base import ID, Base, new_id, now
 
 class DrawingDraft(Base):
     """The one draft of a reader for a result. ``revision`` is the state of the result that it was begun on.
+
+    ``window`` names the browser's window that draws it, so that an older one does not write over it.
 
     The drawing is the file ``drafts/<file>.nii.gz``; each time it is saved it gets a new one.
     """
@@ -24,5 +26,6 @@ class DrawingDraft(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     revision: Mapped[str] = mapped_column(ID)
     file: Mapped[str] = mapped_column(ID)
+    window: Mapped[str] = mapped_column(String(36), default="")
     comment: Mapped[str] = mapped_column(Text, default="")
     saved_at: Mapped[datetime] = mapped_column(default=now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from bratsseg.files import GZIP_MAGIC, write_bytes
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import record_action
 from bratsseg.service.context import Context
-from bratsseg.service.records import DrawingDraft, new_id, now
+from bratsseg.service.records import DrawingDraft, new_id
 from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.service.results.reviews import bounded_comment
 from bratsseg.service.results.revisions import revision_of
@@ -35,33 +36,72 @@ def require_draft(session: Session, visitor: Visitor, result_id: str) -> Drawing
     return draft
 
 
+@dataclass(frozen=True)
+class DraftWindow:
+    """Which window of a browser draws, and whose draft it goes on with; both empty for a program."""
+
+    name: str = ""
+    replaces: str = ""
+
+    def refuse_other(self, draft: DrawingDraft) -> None:
+        """A ``Refusal`` (409) when the draft at hand is of another window that this one did not go on from."""
+        if self.name and draft.window not in ("", self.name, self.replaces):
+            text = "you drew on this result in another window since; what is here stays until you close this one"
+            raise Refusal(409, "draft_elsewhere", text)
+
+
+_PROGRAM = DraftWindow()
+
+
 def keep_draft(
-    context: Context, visitor: Visitor, result_id: str, content: bytes, *, comment: str, seen: str | None
-) -> DrawingDraft:
+    context: Context,
+    visitor: Visitor,
+    result_id: str,
+    content: bytes,
+    *,
+    comment: str,
+    seen: str | None,
+    window: DraftWindow = _PROGRAM,
+) -> None:
     """Keep a drawing in the place of the reader's earlier draft. It is measured and judged only when it is saved.
 
     ``seen`` is the revision it was begun on; unlike a decision, a draft is kept when that is not the latest, for
-    nothing that was drawn may be lost. Raises a ``Refusal``: 404, 422 ``unreadable`` for what is no gzip.
+    nothing that was drawn may be lost. Raises a ``Refusal``: 404, 409 ``draft_elsewhere``, 422 ``unreadable`` for what
+    is no gzip.
     """
     if not content.startswith(GZIP_MAGIC):
         raise Refusal(422, "unreadable", "the draft must be a gzipped NIfTI file, as the viewer makes it")
-    file = new_id()
     with context.store.reading() as session:
         result = find_result(session, result_id)
         begun_on = seen if seen in {result.id, *(review.id for review in result.reviews)} else revision_of(result)
-    write_bytes(draft_path(context.settings, file), content)
+    kept = DrawingDraft(
+        result_id=result_id,
+        user_id=visitor.user_id,
+        revision=begun_on,
+        window=window.name,
+        comment=bounded_comment(comment),
+        file=new_id(),
+    )
+    write_bytes(draft_path(context.settings, kept.file), content)
+    unused = kept.file
+    try:
+        unused = _take_place(context, visitor, kept, window)
+    finally:
+        draft_path(context.settings, unused).unlink(missing_ok=True)
+
+
+def _take_place(context: Context, visitor: Visitor, kept: DrawingDraft, window: DraftWindow) -> str:
+    """Put a draft in the place of the one before; returns the file that nobody needs now, "" for none."""
     with context.store.writing() as session:
-        draft = find_draft(session, visitor, result_id)
-        before = None if draft is None else draft.file
-        if draft is None:
-            draft = DrawingDraft(result_id=result_id, user_id=visitor.user_id, file=file, revision=begun_on)
-            session.add(draft)
-            record_action(session, visitor, "draft.begin", result_id)
-        draft.file, draft.revision, draft.saved_at = file, begun_on, now()
-        draft.comment = bounded_comment(comment)
-    if before is not None:
-        draft_path(context.settings, before).unlink(missing_ok=True)
-    return draft
+        before = find_draft(session, visitor, kept.result_id)
+        if before is None:
+            record_action(session, visitor, "draft.begin", kept.result_id)
+        else:
+            window.refuse_other(before)
+            session.delete(before)
+            session.flush()
+        session.add(kept)
+        return "" if before is None else before.file
 
 
 def drop_draft(context: Context, visitor: Visitor, result_id: str) -> None:
@@ -90,6 +130,7 @@ def draft_facts(session: Session, visitor: Visitor, result_id: str) -> dict[str,
         "url": f"/api/v1/results/{result_id}/draft",
         "revision": draft.revision,
         "stale": draft.revision != latest,
+        "window": draft.window,
         "comment": draft.comment,
         "saved_at": draft.saved_at.isoformat(),
     }

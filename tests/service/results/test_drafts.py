@@ -94,3 +94,20 @@ def test_a_draft_survives_a_killed_server(site, running, scans, radiologist):  #
     server.join()
     start()
     assert until(lambda: client.get(f"/api/v1/results/{made}/draft").content == drawn)
+
+
+def test_a_window_never_writes_over_the_drawing_of_another(shared, result):
+    site, client, *_ = shared
+    drawn = nothing_drawn(client, result)
+
+    def from_window(name: str, replaces: str = "") -> int:
+        fields = {"window": name, "replaces": replaces}
+        path = f"/api/v1/results/{result}/draft"
+        return client.put(path, data=fields, files={"drawing": drawn}).status_code
+
+    assert from_window("first") == 200
+    assert from_window("first") == 200
+    assert from_window("second") == 409
+    assert from_window("second", replaces="first") == 200
+    assert from_window("first") == 409
+    assert len(list(site.settings.drafts.iterdir())) == 1

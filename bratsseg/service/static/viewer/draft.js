@@ -6,8 +6,10 @@ const EVERY = 3000; // ms between a stroke and its keeping, and between attempts
 
 export class Draft {
   // `make()` gives the gzipped file, `comment()` what is typed; `tell(text, wrong)` says where the drawing stands.
-  constructor(url, revision, { make, comment, tell }) {
-    Object.assign(this, { url, revision, make, comment, tell, wanted: 0, kept: 0, closed: false });
+  // `replaces` is the window of the draft that is gone on with: no other draft is written over.
+  constructor(url, revision, replaces, { make, comment, tell }) {
+    const window = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    Object.assign(this, { url, revision, replaces, window, make, comment, tell, wanted: 0, kept: 0, closed: false });
   }
 
   get unsaved() {
@@ -36,6 +38,8 @@ export class Draft {
     const state = this.wanted;
     try {
       const form = formOf(await this.make(), this.comment(), this.revision);
+      form.append("window", this.window);
+      form.append("replaces", this.replaces);
       if (this.closed) return;
       await change("PUT", this.url, form);
       this.kept = state;

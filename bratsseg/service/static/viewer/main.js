@@ -200,10 +200,18 @@ class Viewer {
     return facts.tissues.find((one) => one.value === value)?.name ?? "no tumour";
   }
 
-  correct(values = labelsOfBits(this.bits, facts.tissues)) {
+  // Begin with the outlines as shown, but not over a drawing that waits to be gone on with.
+  correct() {
+    if (!find("#draft-resume")) return this.draw(labelsOfBits(this.bits, facts.tissues));
+    find("#draft-offer").scrollIntoView({ block: "nearest" });
+    find("#draft-resume").focus();
+    say("go on with your drawing, or discard it first");
+  }
+
+  draw(values, replaces = "") {
     if (this.drawing?.open) return;
     this.drawing = new Drawing(this.scene, this.grid, facts.tissues, this.labelBytes, () => this.drawn());
-    this.draft = new Draft(`${root.dataset.result}/draft`, facts.revision, {
+    this.draft = new Draft(`${root.dataset.result}/draft`, facts.revision, replaces, {
       make: () => this.drawing.file(),
       comment: () => find("#comment").value,
       tell: tellDraft,
@@ -216,7 +224,6 @@ class Viewer {
     root.dataset.drawing = "true";
     find("#drawing").hidden = false;
     find("#correct").disabled = true;
-    if (find("#draft-offer")) find("#draft-offer").hidden = true;
     find("#drawing").scrollIntoView({ block: "nearest" });
     canvas.focus({ preventScroll: true });
   }
@@ -257,7 +264,8 @@ class Viewer {
     try {
       const { values } = await unpack(await fetchFrom(facts.draft.url, "the drawing"));
       find("#comment").value ||= facts.draft.comment;
-      this.correct(values);
+      this.draw(values, facts.draft.window);
+      find("#draft-offer").remove();
     } catch (error) {
       say(`the drawing could not be opened: ${error.message}`);
     }

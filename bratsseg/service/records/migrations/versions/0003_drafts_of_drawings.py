@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.String(length=16), nullable=False),
         sa.Column("revision", sa.String(length=16), nullable=False),
         sa.Column("file", sa.String(length=16), nullable=False),
+        sa.Column("window", sa.String(length=36), nullable=False),
         sa.Column("comment", sa.Text(), nullable=False),
         sa.Column("saved_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(["result_id"], ["results.id"], name=op.f("fk_drafts_result_id_results")),
