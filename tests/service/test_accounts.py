@@ -44,6 +44,8 @@ def test_over_https_cookies_are_secure_and_bound_to_the_host(tmp_path):
     cookie = next(value for value in answer.headers.get_list("set-cookie") if value.startswith("__Host-"))
     assert "Secure" in cookie
     assert "Path=/" in cookie
+    login = client.get("/login").headers["set-cookie"]
+    assert login.startswith("__Host-bratsseg-login=")
     assert "max-age" in answer.headers["strict-transport-security"]
     site.context.close()
 

@@ -48,7 +48,7 @@ def refuse_large_study(findings: Iterable[Finding], limits: Limits) -> None:
     together = sum(prod(finding.shape) for finding in findings)
     if together > limits.study_voxels:
         text = (
-            f"the scans of a study may have at most {limits.study_voxels:,} voxels together, these have {together:,}; "
+            f"the scans of a study may have at most {limits.study_voxels:,} voxels together, these have {together:,} or more; "
             "crop them to the head, or resample them to 1 mm"
         )
         raise Refusal(413, "study_too_large", text)
