@@ -157,6 +157,16 @@ def test_the_same_scans_again_lead_to_the_study_that_is_there(radiologist, scans
     assert radiologist.get("/api/v1/studies").json()["total"] == 1
 
 
+def test_the_same_scans_packed_anew_are_the_same_study(radiologist, scans):
+    first = accept(radiologist, scans()).json()["study_id"]
+    anew = {name: gzip.compress(gzip.decompress(content), 9) for name, content in scans().items()}
+    assert anew != scans()
+    again = accept(radiologist, anew)
+    assert (again.status_code, again.json()["existing"]) == (409, first)
+    plain = accept(radiologist, {name.removesuffix(".gz"): gzip.decompress(scans()[name]) for name in scans()})
+    assert (plain.status_code, plain.json()["existing"]) == (409, first)
+
+
 def test_a_picture_needs_a_picture_model(site, radiologist):
     from sqlalchemy import delete
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from isal import igzip
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -91,7 +91,9 @@ def _accept(
     kept_in = context.settings.studies / study.id
     try:
         study.files = [_keep(role, path, kept_in, findings.get(role)) for role, path in sources.items()]
-        study.fingerprint = _fingerprint(study.files)
+        study.fingerprint = _hashed(file.sha256 for file in study.files)
+        if findings and all(finding.content for finding in findings.values()):
+            study.content = _hashed(finding.content for finding in findings.values())
         job = _record(context, visitor, upload, study, name)
     except BaseException:
         shutil.rmtree(kept_in, ignore_errors=True)
@@ -157,7 +159,10 @@ def _record(context: Context, visitor: Visitor, upload: Upload, study: StudyReco
 
 
 def _refuse_existing(session: Session, study: StudyRecord) -> None:
-    existing = session.scalar(select(StudyRecord).where(StudyRecord.fingerprint == study.fingerprint))
+    same = StudyRecord.fingerprint == study.fingerprint
+    if study.content is not None:
+        same = or_(same, StudyRecord.content == study.content)
+    existing = session.scalars(select(StudyRecord).where(same).order_by(StudyRecord.created_at)).first()
     if existing is None:
         return
     latest = select(Result.id).where(Result.study_id == existing.id).order_by(Result.created_at.desc())
@@ -208,5 +213,6 @@ def _keep_packed(path: Path, kept: Path, finding: Finding | None) -> str:
     return hash_of(kept)
 
 
-def _fingerprint(files: list[StudyFile]) -> str:
-    return hashlib.sha256("\n".join(sorted(file.sha256 for file in files)).encode()).hexdigest()
+def _hashed(hashes: Iterable[str]) -> str:
+    """One hash over those of files, in whatever order."""
+    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()

@@ -47,10 +47,8 @@ def refuse_large_study(findings: Iterable[Finding], limits: Limits) -> None:
     """Refuse scans that are too many voxels together; a ``Refusal`` (413) ``study_too_large``."""
     together = sum(prod(finding.shape) for finding in findings)
     if together > limits.study_voxels:
-        text = (
-            f"the scans of a study may have at most {limits.study_voxels:,} voxels together, these have {together:,} or more; "
-            "crop them to the head, or resample them to 1 mm"
-        )
+        most = f"the scans of a study may have at most {limits.study_voxels:,} voxels together"
+        text = f"{most}, these have {together:,} or more; crop them to the head, or resample them to 1 mm"
         raise Refusal(413, "study_too_large", text)
 
 
