@@ -63,7 +63,7 @@ class PatientFields(BaseModel):
     @field_validator(*SECTIONS, "contact")
     @classmethod
     def _plain(cls, text: str) -> str:
-        if not all(sign.isprintable() or sign in "\n\r\t" for sign in text):
+        if not is_plain(text):
             raise ValueError("must be text without control characters")
         return text
 
@@ -73,6 +73,11 @@ class PatientFields(BaseModel):
         if day is not None and not date(1850, 1, 1) <= day <= now().date():
             raise ValueError("must be a day since 1850, not in the future")
         return day
+
+
+def is_plain(text: str) -> bool:
+    """True for text of several lines without other control characters: a NUL ends it for some programs."""
+    return all(sign.isprintable() or sign in "\n\r\t" for sign in text)
 
 
 def list_patients(

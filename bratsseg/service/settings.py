@@ -37,6 +37,8 @@ class Limits(Config):
     """Uploads of one user that are no studies yet."""
     unfinished_bytes: int = 16_384 * MIB
     """All of them together."""
+    drafts: int = 100
+    """Drawings of one user that are not saved as corrections yet."""
     waiting: int = Field(default=16, ge=1)
     """Checks that wait for their turn, and corrections that do."""
     photo: int = 8 * MIB

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bratsseg.files import GZIP_MAGIC, write_bytes
@@ -66,8 +66,8 @@ def keep_draft(
     """Keep a drawing in the place of the reader's earlier draft. It is measured and judged only when it is saved.
 
     ``seen`` is the revision it was begun on; unlike a decision, a draft is kept when that is not the latest, for
-    nothing that was drawn may be lost. Raises a ``Refusal``: 404, 409 ``draft_elsewhere``, 422 ``unreadable`` for what
-    is no gzip.
+    nothing that was drawn may be lost. Raises a ``Refusal``: 404, 409 ``draft_elsewhere``, 413 ``quota_full``, 422
+    ``unreadable`` for what is no gzip.
     """
     if not content.startswith(GZIP_MAGIC):
         raise Refusal(422, "unreadable", "the draft must be a gzipped NIfTI file, as the viewer makes it")
@@ -95,6 +95,7 @@ def _take_place(context: Context, visitor: Visitor, kept: DrawingDraft, window: 
     with context.store.writing() as session:
         before = find_draft(session, visitor, kept.result_id)
         if before is None:
+            _refuse_over_quota(session, visitor, context.settings.limits.drafts)
             record_action(session, visitor, "draft.begin", kept.result_id)
         else:
             window.refuse_other(before)
@@ -102,6 +103,13 @@ def _take_place(context: Context, visitor: Visitor, kept: DrawingDraft, window: 
             session.flush()
         session.add(kept)
         return "" if before is None else before.file
+
+
+def _refuse_over_quota(session: Session, visitor: Visitor, most: int) -> None:
+    held = session.scalar(select(func.count()).where(DrawingDraft.user_id == visitor.user_id)) or 0
+    if held >= most:
+        text = f"at most {most} drawings of yours may wait to be saved; save or discard some of the others first"
+        raise Refusal(413, "quota_full", text)
 
 
 def drop_draft(context: Context, visitor: Visitor, result_id: str) -> None:

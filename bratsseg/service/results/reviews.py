@@ -23,6 +23,7 @@ from bratsseg.service.audit import record_action
 from bratsseg.service.cases import case_of
 from bratsseg.service.context import Context
 from bratsseg.service.intake.scans import AT_ONCE, read_bounded
+from bratsseg.service.patients import is_plain
 from bratsseg.service.records import Result, Review, StudyRecord, new_id
 from bratsseg.service.refusal import Refusal, of_error
 from bratsseg.service.results.revisions import require_latest
@@ -97,9 +98,11 @@ def add_correction(
 
 
 def bounded_comment(comment: str) -> str:
-    """A reader's words without space around them; a ``Refusal`` (422) when they are too many."""
+    """A reader's words without space around them; a ``Refusal`` (422) when they are too many, or no plain text."""
     if len(comment) > LONGEST_COMMENT:
         raise Refusal(422, "invalid", f"a comment may have at most {LONGEST_COMMENT:,} characters")
+    if not is_plain(comment):
+        raise Refusal(422, "invalid", "a comment must be text without control characters")
     return comment.strip()
 
 

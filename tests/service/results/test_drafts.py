@@ -111,3 +111,14 @@ def test_a_window_never_writes_over_the_drawing_of_another(shared, result):
     assert from_window("second", replaces="first") == 200
     assert from_window("first") == 409
     assert len(list(site.settings.drafts.iterdir())) == 1
+
+
+def test_drawings_that_wait_are_bounded(shared, result, monkeypatch):
+    site, client, _, (_, other) = shared
+    drawn = nothing_drawn(client, result)
+    limits = site.settings.limits.model_copy(update={"drafts": 1})
+    monkeypatch.setitem(site.settings.__dict__, "limits", limits)
+    assert keep(client, result, drawn).status_code == 200
+    refused = keep(client, other, drawn)
+    assert (refused.status_code, refused.json()["code"]) == (413, "quota_full")
+    assert keep(client, result, drawn).status_code == 200, "one that waits already goes on"

@@ -54,6 +54,12 @@ def test_a_decision_that_does_not_say_what_was_seen_is_refused(shared):
     assert client.put(f"{address}/correction", content=drawn, headers={"If-Match": etag}).status_code == 409
 
 
+def test_a_comment_is_plain_text(shared):
+    _, client, _, (_, second) = shared
+    assert decide(client, second, "accept", "two\nlines").status_code == 201
+    assert decide(client, second, "accept", "a \x00 or \x1b[2J").status_code == 422
+
+
 def test_the_page_shows_what_changed_and_keeps_what_was_typed(shared, other):
     _, client, _, (_, second) = shared
     seen = revision(client, second)
