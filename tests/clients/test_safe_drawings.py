@@ -68,12 +68,14 @@ def test_undo_and_redo_go_all_the_way_with_the_usual_keys(reader, results):  # n
     page.keyboard.press("u")
     page.keyboard.press("Enter")  # drawn anew: what was undone cannot be done again
     assert page.locator("#redo").is_disabled()
+    assert page.get_by_role("button", name="Accept").is_disabled()
     page.locator("#cancel").click()
     page.keyboard.press("Escape")
     assert page.locator("#drawing").is_visible(), "discarding asks"
     page.locator("#cancel").click()
     page.get_by_role("button", name="Discard the drawing").click()
     page.locator("#drawing").wait_for(state="hidden")
+    assert page.get_by_role("button", name="Accept").is_enabled()
     reader.view(results["straight"])
     assert page.locator("#draft-offer").count() == 0
 

@@ -223,9 +223,14 @@ class Viewer {
     this.drawing.take(this.penOf());
     root.dataset.drawing = "true";
     find("#drawing").hidden = false;
-    find("#correct").disabled = true;
+    this.allowDeciding(false);
     find("#drawing").scrollIntoView({ block: "nearest" });
     canvas.focus({ preventScroll: true });
+  }
+
+  // While a drawing is open nobody accepts what it is about to replace.
+  allowDeciding(allowed) {
+    for (const button of all("#correct, .review [name=decision]")) button.disabled = !allowed;
   }
 
   penOf() {
@@ -287,7 +292,7 @@ class Viewer {
   stopCorrecting() {
     this.drawing.end();
     find("#drawing").hidden = true;
-    find("#correct").disabled = false;
+    this.allowDeciding(true);
     delete root.dataset.drawing;
     this.showRegions();
   }
@@ -307,9 +312,9 @@ class Viewer {
     } catch (error) {
       button.disabled = false;
       this.draft.open();
-      const way = error.code === "result_changed" ? " Your drawing is kept as a draft and offered there." : "";
-      tellDraft(`not saved: ${error.message}.${way}`, true);
-      if (way) find("#draft-status").append(" ", reopening());
+      const changed = error.code === "result_changed"; // told in a whole sentence
+      tellDraft(changed ? `${error.message}. Your drawing is kept as a draft and offered there.` : `not saved: ${error.message}.`, true);
+      if (changed) find("#draft-status").append(" ", reopening());
     }
   }
 }
