@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import select
 
 from bratsseg.service.accounts.roles import Role
-from bratsseg.service.accounts.sessions import new_token
+from bratsseg.service.accounts.tokens import new_token
 from bratsseg.service.accounts.users import add_user, set_password
 from bratsseg.service.context import Context
 from bratsseg.service.records import User

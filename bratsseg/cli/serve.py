@@ -34,6 +34,14 @@ def run(
     https: Annotated[
         bool, typer.Option("--https", help="A proxy before it speaks https: cookies go over https only.")
     ] = False,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option("--proxy", metavar="ADDRESS", help="Believe X-Forwarded-For of this proxy; repeatable."),
+    ] = None,
+    hostname: Annotated[
+        list[str] | None,
+        typer.Option("--hostname", metavar="NAME", help="Answer requests for this host only; repeatable."),
+    ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help="Model that is used when none is named.")] = "default",
     model_folder: Annotated[
         list[Path] | None, typer.Option("--model-folder", metavar="DIR", help="Also this model; may be repeated.")
@@ -52,6 +60,8 @@ def run(
         host=host,
         port=port,
         https=https,
+        proxies=tuple(proxy or ()),
+        hosts=tuple(hostname or ()),
         model=model,
         models=tuple(str(folder.resolve()) for folder in model_folder or ()),
         device=device,
@@ -96,6 +106,33 @@ def make_user(
     finally:
         context.store.close()
     typer.echo(f"user {name}: {', '.join(sorted(set(roles)))}")
+
+
+@serve.command("verify-audit")
+def check_audit(
+    call: typer.Context,
+    *,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder of the service.")] = None,
+    head: Annotated[str, typer.Option(metavar="HASH", help="A head noted earlier; rows cut off since are found.")] = "",
+) -> None:
+    """Check that nobody changed the audit: every row carries a hash over itself and the row before it."""
+    from bratsseg.service.audit import verify_audit
+    from bratsseg.service.context import Context
+
+    settings = _settings(data=data or call.obj)
+    if not settings.database_file.is_file():
+        name = settings.database_file.name
+        raise UsageError(f"--data {settings.data}: must be the folder of a service, holds no {name}")
+    context = Context.open(settings)
+    try:
+        with context.store.reading() as session:
+            state = verify_audit(session, head)
+    finally:
+        context.store.close()
+    if state.problem:
+        typer.echo(f"the audit was changed: {state.problem}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"the audit is unbroken: {state.rows:,} rows, head {state.head}")
 
 
 @serve.command()

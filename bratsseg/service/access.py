@@ -26,7 +26,10 @@ class Body(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """One route and who may use it. ``public`` needs no log-in; ``always`` answers before there is any user."""
+    """One route and who may use it. ``public`` needs no log-in; ``always`` answers before there is any user.
+
+    ``in_person`` is for those who logged in: an API token that was stolen must not be able to make itself at home.
+    """
 
     methods: frozenset[str]
     path: str
@@ -34,6 +37,7 @@ class Rule:
     body: Body
     public: bool
     always: bool
+    in_person: bool
     pattern: re.Pattern[str]
 
 
@@ -45,8 +49,25 @@ _KEEP = frozenset({Role.RADIOLOGIST, Role.DATA_MANAGER})  # write patients
 _ADMIN = frozenset({Role.ADMINISTRATOR})
 
 
-def _rule(methods: str, path: str, roles: frozenset[Role], body: Body = Body.FORM, always: bool = False) -> Rule:
-    return Rule(frozenset(methods.split()), path, roles, body, roles is _PUBLIC, always, compile_path(path)[0])
+def _rule(
+    methods: str,
+    path: str,
+    roles: frozenset[Role],
+    body: Body = Body.FORM,
+    *,
+    always: bool = False,
+    in_person: bool = False,
+) -> Rule:
+    return Rule(
+        methods=frozenset(methods.split()),
+        path=path,
+        roles=roles,
+        body=body,
+        public=roles is _PUBLIC,
+        always=always,
+        in_person=in_person,
+        pattern=compile_path(path)[0],
+    )
 
 
 RULES: tuple[Rule, ...] = (
@@ -64,8 +85,8 @@ RULES: tuple[Rule, ...] = (
     _rule("GET", "/models", EVERYONE),
     _rule("GET", "/models/{name}", EVERYONE),
     _rule("GET", "/account", EVERYONE),
-    _rule("POST", "/account/password", EVERYONE),
-    _rule("POST", "/account/tokens", EVERYONE),
+    _rule("POST", "/account/password", EVERYONE, in_person=True),
+    _rule("POST", "/account/tokens", EVERYONE, in_person=True),
     _rule("POST", "/account/tokens/{token}/revoke", EVERYONE),
     _rule("GET", "/patients", CARE),
     _rule("GET POST", "/patients/new", _KEEP),
@@ -81,6 +102,7 @@ RULES: tuple[Rule, ...] = (
     _rule("POST", "/uploads/{upload}/accept", _WORK),
     _rule("POST", "/uploads/{upload}/cancel", _WORK),
     _rule("GET", "/studies/{study}", _SEE),
+    _rule("GET POST", "/studies/{study}/move", _KEEP),
     _rule("POST", "/studies/{study}/jobs", _WORK),
     _rule("GET", "/jobs", _SEE),
     _rule("GET", "/jobs/{job}", _SEE),
@@ -89,6 +111,7 @@ RULES: tuple[Rule, ...] = (
     _rule("POST", "/results/{result}/review", _WORK),
     _rule("GET POST", "/users", _ADMIN),
     _rule("POST", "/users/{user}", _ADMIN),
+    _rule("POST", "/users/{user}/tokens/{token}/revoke", _ADMIN),
     _rule("GET", "/audit", _ADMIN),
     # REST
     _rule("GET", "/api/v1/patients", CARE),
@@ -118,14 +141,19 @@ RULES: tuple[Rule, ...] = (
     _rule("GET", "/api/v1/results/{result}/files/{name}", _SEE),
     _rule("POST", "/api/v1/results/{result}/reviews", _WORK),
     _rule("PUT", "/api/v1/results/{result}/correction", _WORK, Body.DRAWING),
+    _rule("GET DELETE", "/api/v1/results/{result}/draft", _WORK),
+    _rule("PUT", "/api/v1/results/{result}/draft", _WORK, Body.DRAWING),
     _rule("GET", "/api/v1/models", EVERYONE),
     _rule("GET", "/api/v1/models/{name}", EVERYONE),
     _rule("GET", "/api/v1/audit", _ADMIN),
     _rule("GET", "/api/v1/users/me", EVERYONE),
-    _rule("GET POST", "/api/v1/users/me/tokens", EVERYONE),
+    _rule("GET", "/api/v1/users/me/tokens", EVERYONE),
+    _rule("POST", "/api/v1/users/me/tokens", EVERYONE, in_person=True),
     _rule("DELETE", "/api/v1/users/me/tokens/{token}", EVERYONE),
     _rule("GET POST", "/api/v1/users", _ADMIN),
     _rule("PATCH", "/api/v1/users/{user}", _ADMIN),
+    _rule("GET", "/api/v1/users/{user}/tokens", _ADMIN),
+    _rule("DELETE", "/api/v1/users/{user}/tokens/{token}", _ADMIN),
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -21,12 +24,13 @@ from bratsseg.service.answers import answer
 from bratsseg.service.context import Context
 from bratsseg.service.gate import Gate
 from bratsseg.service.headers import SafeHeaders
-from bratsseg.service.housekeeping import sweep
+from bratsseg.service.housekeeping import sweep, sweep_uploads
 from bratsseg.service.refusal import Refusal, of_error
 from bratsseg.service.settings import Settings
 from bratsseg.service.supervisor import Supervisor
 from bratsseg.version import __version__
 
+log = logging.getLogger(__name__)
 STATIC = Path(__file__).with_name("static")
 _THREADS = 24  # each may hold a database connection, and a volume while it is checked
 
@@ -39,15 +43,17 @@ def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = _THREADS
         sweep(context)
+        sweeping = asyncio.create_task(_sweep_again(context))
         supervisor = Supervisor(settings) if with_worker else None
         if supervisor is not None:
             supervisor.start()
         try:
             yield
         finally:
+            sweeping.cancel()
             if supervisor is not None:
                 supervisor.stop()
-            context.store.close()
+            context.close()
 
     app = FastAPI(
         title="bratsseg",
@@ -67,9 +73,21 @@ def create_app(settings: Settings, *, with_worker: bool = True) -> FastAPI:
     return app
 
 
+async def _sweep_again(context: Context) -> None:
+    while True:
+        await asyncio.sleep(60 * context.settings.sweep_minutes)
+        try:
+            await run_in_threadpool(sweep_uploads, context)
+        except Exception as error:  # a disk that is full now may not be so in an hour
+            log.warning("old uploads were not cleared away: %s", type(error).__name__)
+
+
 def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
     def refused(request: Request, error: Refusal) -> Response:
+        if error.status == 403 or error.code == "too_many_attempts":
+            context: Context = request.app.state.context
+            context.attempts.note(request, request.state.visitor, error, request.scope["path"])
         return answer(request, error)
 
     @app.exception_handler(BratssegError)

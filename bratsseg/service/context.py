@@ -1,4 +1,4 @@
-"""What every request needs: settings, store, limiter. One of each in a server."""
+"""What every request needs: settings, store, limiter, attempts, queues of heavy work. One of each in a server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from fastapi import Depends, Request
 
 from bratsseg.service.accounts.limits import Limiter
 from bratsseg.service.accounts.visitor import Visitor
+from bratsseg.service.attempts import Attempts
+from bratsseg.service.heavy import HeavyWork
 from bratsseg.service.records import Store
 from bratsseg.service.refusal import Refusal
 from bratsseg.service.settings import Settings
@@ -21,6 +23,9 @@ class Context:
     settings: Settings
     store: Store
     limiter: Limiter
+    attempts: Attempts
+    checks: HeavyWork
+    corrections: HeavyWork
 
     @classmethod
     def open(cls, settings: Settings) -> Context:
@@ -28,7 +33,15 @@ class Context:
         settings.make_folders()
         store = Store(settings.database)
         store.migrate()
-        return cls(settings, store, Limiter(settings.accounts))
+        waiting = settings.limits.waiting
+        checks, corrections = HeavyWork("check", waiting), HeavyWork("correct", waiting)
+        return cls(settings, store, Limiter(settings.accounts), Attempts(store), checks, corrections)
+
+    def close(self) -> None:
+        """End what waits, and close the database."""
+        self.checks.close()
+        self.corrections.close()
+        self.store.close()
 
 
 def _context(request: Request) -> Context:

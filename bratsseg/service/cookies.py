@@ -7,8 +7,6 @@ from starlette.responses import Response
 
 from bratsseg.service.settings import Settings
 
-LOGIN_COOKIE = "bratsseg-login"
-
 
 def is_secure(request: Request, settings: Settings) -> bool:
     """True when the client reaches us over https, by itself or through a proxy."""
@@ -16,8 +14,18 @@ def is_secure(request: Request, settings: Settings) -> bool:
 
 
 def session_cookie(request: Request, settings: Settings) -> str:
-    """The cookie's name; browsers take one called ``__Host-…`` only from https and this very host."""
-    return "__Host-bratsseg" if is_secure(request, settings) else "bratsseg"
+    """The name of the cookie of a session."""
+    return _bound_to_host("bratsseg", request, settings)
+
+
+def login_cookie(request: Request, settings: Settings) -> str:
+    """The name of the cookie that a log-in form is checked against."""
+    return _bound_to_host("bratsseg-login", request, settings)
+
+
+def _bound_to_host(name: str, request: Request, settings: Settings) -> str:
+    """Browsers take a cookie called ``__Host-…`` only from https and this very host."""
+    return f"__Host-{name}" if is_secure(request, settings) else name
 
 
 def put_cookie(response: Response, request: Request, settings: Settings, name: str, value: str) -> None:

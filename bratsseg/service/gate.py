@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bratsseg.service.access import Body, Rule, find_rule
-from bratsseg.service.accounts.sessions import visitor_of_cookie, visitor_of_token
+from bratsseg.service.accounts.sessions import visitor_of_cookie
+from bratsseg.service.accounts.tokens import visitor_of_token
 from bratsseg.service.accounts.users import any_user
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.answers import answer, is_api
@@ -36,6 +38,8 @@ class Gate:
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app, self._context = app, context
         self._inhabited = False
+        self._hosts = context.settings.accepted_hosts
+        self._running: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it here."""
@@ -44,19 +48,34 @@ class Gate:
             return
         if scope["type"] != "http":
             return
-        request, started = Request(scope), time.perf_counter()
+        request = Request(scope)
+        address = request.client.host if request.client else ""
+        self._running[address] += 1
         try:
+            await self._answer(request, scope, receive, send)
+        finally:
+            self._running[address] -= 1
+            if not self._running[address]:
+                del self._running[address]
+
+    async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        try:
+            self._refuse_strange(request)
             rule, visitor = await run_in_threadpool(self._admit, request)
             bounded = _BoundedBody(receive, send, self._most(rule), self._context.settings.limits.piece_seconds, rule)
             bounded.check_length(request)
         except Exception as error:  # whatever the error is, it lets nobody in
             refusal = error if isinstance(error, Refusal) else _broken(request, error)
+            await run_in_threadpool(self._note, request, refusal)
             _tell(request, refusal.status, started)
             await answer(request, refusal)(scope, receive, send)
             return
         scope.setdefault("state", {})["visitor"] = visitor
         try:
-            await self._app(scope, bounded.receive, bounded.send)
+            # A server sends no body to HEAD by itself; routes know GET.
+            asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+            await self._app(asked, bounded.receive, bounded.send)
         except Exception as error:
             if bounded.answered:
                 raise
@@ -64,6 +83,19 @@ class Gate:
         if bounded.refusal is not None and not bounded.answered:
             await answer(request, bounded.refusal)(scope, receive, send)
         _tell(request, 0 if bounded.refusal is None else bounded.refusal.status, started)
+
+    def _refuse_strange(self, request: Request) -> None:
+        """Refuse what no browser sends: a host that is not ours, two lengths for one body, too much at once."""
+        host = _host_of(request.headers.get("host", ""))
+        if self._hosts is not None and host not in self._hosts:
+            text = "this service is not called so; its administrator names its hosts with --hostname"
+            raise Refusal(421, "host_unknown", text)
+        if "transfer-encoding" in request.headers and "content-length" in request.headers:
+            raise Refusal(400, "bad_request", "a request must say the length of its body in one way, this says two")
+        address = request.client.host if request.client else ""
+        if self._running[address] > self._context.settings.limits.connections_of_one:
+            text = "too many requests at once; wait until some are answered"
+            raise Refusal(429, "too_many_requests", text, retry_after=1)
 
     def _admit(self, request: Request) -> tuple[Rule, Visitor | None]:
         """The rule and the visitor of a request that may come in; otherwise a ``Refusal``."""
@@ -75,6 +107,7 @@ class Gate:
         self._require_users()
         address = request.client.host if request.client else ""
         visitor = self._visitor(request, address)
+        request.scope.setdefault("state", {})["visitor"] = visitor
         self._context.limiter.pass_request(address if visitor is None else visitor.user_id)
         if rule is not None and rule.public:
             self._refuse_other_sites(request)
@@ -86,9 +119,20 @@ class Gate:
         if not visitor.roles & rule.roles:
             wanted = " or ".join(sorted(rule.roles))
             raise Refusal(403, "not_allowed", f"this needs the role {wanted}")
+        if rule.in_person and not visitor.session:
+            raise Refusal(403, "not_by_token", "this needs somebody who logged in, an API token cannot do it")
         if visitor.session:
             self._refuse_forged(request, visitor)
         return rule, visitor
+
+    def _note(self, request: Request, refusal: Refusal) -> None:
+        """Keep attempts at what is not allowed; that somebody's session ran out is none."""
+        by_token = "authorization" in request.headers
+        if refusal.status == 403 or (refusal.status == 401 and by_token):
+            rule = find_rule(request.method, request.scope["path"])
+            path = request.scope["path"] if rule is None else rule.path
+            visitor = request.scope.get("state", {}).get("visitor")
+            self._context.attempts.note(request, visitor, refusal, path)
 
     def _require_users(self) -> None:
         if not self._inhabited:
@@ -138,6 +182,12 @@ class Gate:
 def forged() -> Refusal:
     """A request that another site made the browser send."""
     return Refusal(403, "forged", "this request does not come from a page of this service; load the page again")
+
+
+def _host_of(header: str) -> str:
+    """The name in a Host header, in small letters, without its port; IPv6 without brackets."""
+    name = header[1 : header.find("]")] if header.startswith("[") else header.rpartition(":")[0] or header
+    return name.lower().removesuffix(".")
 
 
 def _site_of(origin: str) -> str | None:

@@ -60,12 +60,24 @@ class PatientFields(BaseModel):
             raise ValueError("must be one line without control characters")
         return text
 
+    @field_validator(*SECTIONS, "contact")
+    @classmethod
+    def _plain(cls, text: str) -> str:
+        if not is_plain(text):
+            raise ValueError("must be text without control characters")
+        return text
+
     @field_validator("birth_date")
     @classmethod
     def _born(cls, day: date | None) -> date | None:
         if day is not None and not date(1850, 1, 1) <= day <= now().date():
             raise ValueError("must be a day since 1850, not in the future")
         return day
+
+
+def is_plain(text: str) -> bool:
+    """True for text of several lines without other control characters: a NUL ends it for some programs."""
+    return all(sign.isprintable() or sign in "\n\r\t" for sign in text)
 
 
 def list_patients(
@@ -98,6 +110,16 @@ def read_patient(session: Session, visitor: Visitor, patient_id: str) -> Patient
     if patient is None:
         raise not_found("patient")
     record_action(session, visitor, "patient.read", patient_id)
+    return patient
+
+
+def require_patient(session: Session, patient_id: str) -> Patient:
+    """The patient that a study is to be given to; a ``Refusal``: 404, 409 ``patient_archived``."""
+    patient = session.get(Patient, patient_id)
+    if patient is None:
+        raise not_found("patient")
+    if patient.archived_at is not None:
+        raise Refusal(409, "patient_archived", "this patient is archived; restore the patient first")
     return patient
 
 

@@ -12,8 +12,12 @@ from bratsseg.results.staging import lock_folder
 from bratsseg.service.accounts.users import any_user
 from bratsseg.service.app import create_app
 from bratsseg.service.assets import HOW, missing_assets
+from bratsseg.service.connections import guarded
 from bratsseg.service.log import start_log
 from bratsseg.service.settings import Settings
+
+if sys.platform != "win32":
+    import resource
 
 
 def serve_settings(settings: Settings) -> None:
@@ -34,14 +38,27 @@ def serve_settings(settings: Settings) -> None:
     if not any_user(app.state.context.store):
         text = "there is no user yet; type: bratsseg serve add-user NAME --role administrator --data"
         print(f"{text} {settings.data}", file=sys.stderr, flush=True)
-    config = _config(app, settings)
+    _allow_files(settings.limits.connections)
+    config = server_config(app, settings)
     server = uvicorn.Server(config)
     listening = config.bind_socket()
     print(f"bratsseg serves http://{settings.host}:{listening.getsockname()[1]}  data: {settings.data}", flush=True)
     server.run([listening])
 
 
-def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def _allow_files(connections: int) -> None:
+    """Let this process hold as many sockets as connections, besides the files it reads, where the system lets it."""
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 1000
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How uvicorn listens: a time limit for heads, bounds for addresses, and no word of whom it answers."""
     # No access log: addresses with what was searched for are no business of a log file.
     return uvicorn.Config(
         app,
@@ -50,8 +67,10 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         access_log=False,
         log_level="warning",
         server_header=False,
-        proxy_headers=settings.https,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        http=guarded(settings.limits, settings.trusted_proxies),
+        ws="none",
         timeout_keep_alive=10,
         timeout_graceful_shutdown=5,
-        limit_concurrency=400,
     )

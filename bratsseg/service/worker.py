@@ -28,7 +28,7 @@ from bratsseg.service.cases import case_of
 from bratsseg.service.pictures import finish_picture
 from bratsseg.service.records import Job, JobStatus, Result, Store, StudyRecord, WorkerState, now
 from bratsseg.service.released import announce_models, folder_of
-from bratsseg.service.results import verdict_of
+from bratsseg.service.results.views import verdict_of
 from bratsseg.service.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -91,7 +91,7 @@ def served(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         yield site, f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         thread.join()
-    site.context.store.close()
+    site.context.close()
 
 
 @pytest.fixture(scope="module")
@@ -370,9 +370,10 @@ def test_a_stroke_of_the_mouse_is_drawn_and_taken_back(reader, results):
     assert change_at(before, reader.drawn(), beside, reach=4) > 5
     page.locator("#undo").click()
     assert change_at(before, reader.drawn(), beside, reach=4) == 0
-    page.locator("#undo").click()  # there is nothing more to take back
-    page.get_by_role("button", name="Discard").click()
-    assert not page.locator("#drawing").is_visible()
+    assert page.locator("#undo").is_disabled()
+    page.get_by_role("button", name="Discard …").click()
+    page.get_by_role("button", name="Discard the drawing").click()
+    page.locator("#drawing").wait_for(state="hidden")
 
 
 def judge(reader, verdict, comment):

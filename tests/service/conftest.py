@@ -46,6 +46,7 @@ OBLIQUE = _oblique()
 
 def make_settings(data: Path, **changes: Any) -> Settings:
     values = {"model": "flair-threshold", "device": "cpu", "threads": 1, "jobs": JobRules(poll_seconds=0.02)}
+    values |= {"hosts": ("testserver", "x")}
     return Settings(data=data, **(values | changes))
 
 
@@ -72,10 +73,15 @@ class Site:
     def client(self, *roles: Role) -> TestClient:
         """A browser with the roles, logged in; its requests carry the token against forgery."""
         name = "-".join(roles)
-        with self.context.store.reading() as session:
-            known = session.scalar(select(User).where(User.name == name)) is not None
-        if not known:
+        if not self.knows(name):
             self.user(*roles, name=name)
+        return self.logged_in(name)
+
+    def knows(self, name: str) -> bool:
+        with self.context.store.reading() as session:
+            return session.scalar(select(User).where(User.name == name)) is not None
+
+    def logged_in(self, name: str) -> TestClient:
         client = self.guest()
         assert log_in(client, name).status_code == 303
         client.headers["X-CSRF-Token"] = token(client.get("/account").text, "csrf-token")
@@ -179,7 +185,7 @@ def seed(tmp_path_factory) -> Path:
     announce_models(site.context.store, site.settings)
     for role in Role:
         site.user(role)
-    site.context.store.close()
+    site.context.close()
     return site.settings.data
 
 
@@ -188,14 +194,14 @@ def site(tmp_path: Path, seed: Path) -> Iterator[Site]:
     limits = Limits(file=4 << 20, study=8 << 20, piece=1 << 20, files=8)
     site = Site(make_settings(shutil.copytree(seed, tmp_path / "data"), limits=limits))
     yield site
-    site.context.store.close()
+    site.context.close()
 
 
 @pytest.fixture
 def empty_site(tmp_path: Path) -> Iterator[Site]:
     site = Site(make_settings(tmp_path / "empty"))
     yield site
-    site.context.store.close()
+    site.context.close()
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def inhabited(tmp_path_factory, seed):
     site = Site(make_settings(shutil.copytree(seed, tmp_path_factory.mktemp("site") / "data")))
     clients = {role: site.client(role) for role in Role}
     yield site, clients
-    site.context.store.close()
+    site.context.close()
 
 
 @pytest.mark.parametrize(("method", "path"), WHEREVER, ids=lambda value: value)

@@ -44,8 +44,10 @@ def test_over_https_cookies_are_secure_and_bound_to_the_host(tmp_path):
     cookie = next(value for value in answer.headers.get_list("set-cookie") if value.startswith("__Host-"))
     assert "Secure" in cookie
     assert "Path=/" in cookie
+    login = client.get("/login").headers["set-cookie"]
+    assert login.startswith("__Host-bratsseg-login=")
     assert "max-age" in answer.headers["strict-transport-security"]
-    site.context.store.close()
+    site.context.close()
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:1"])
@@ -69,7 +71,7 @@ def test_too_many_requests_are_refused(tmp_path):
     viewer = site.client(Role.VIEWER)
     codes = [viewer.get("/api/v1/users/me").status_code for _ in range(12)]
     assert (codes[0], codes[-1]) == (200, 429)
-    site.context.store.close()
+    site.context.close()
 
 
 def test_an_idle_session_ends(site):
@@ -230,4 +232,4 @@ def test_the_database_is_closed_to_other_users_of_the_machine(tmp_path):
     site.user(Role.VIEWER)
     for path in data.glob("bratsseg.sqlite*"):
         assert path.stat().st_mode & 0o077 == 0, path.name
-    site.context.store.close()
+    site.context.close()

@@ -11,15 +11,17 @@ import pytest
 import uvicorn
 
 from bratsseg.service.accounts.roles import Role
+from bratsseg.service.server import server_config
 from bratsseg.service.settings import Limits
 from tests.service.conftest import Site, make_settings
 
 
 @contextlib.contextmanager
 def listening(site: Site) -> Iterator[int]:
-    config = uvicorn.Config(site.app, port=0, log_level="error", lifespan="off")
+    config = server_config(site.app, site.settings.model_copy(update={"port": 0}))
+    config.lifespan, config.log_level = "off", "error"
     server, bound = uvicorn.Server(config), config.bind_socket()
-    bound.listen(16)  # connections wait until the server is up
+    bound.listen(512)  # connections wait until the server is up
     thread = threading.Thread(target=server.run, args=([bound],))
     thread.start()
     try:
@@ -37,7 +39,7 @@ def address(tmp_path) -> Iterator[tuple[int, str]]:
     secret = client.post("/api/v1/users/me/tokens", json={"label": "x"}).json()["secret"]
     with listening(site) as port:
         yield port, f"Host: x\r\nAuthorization: Bearer {secret}\r\nContent-Type: application/json\r\n"
-    site.context.store.close()
+    site.context.close()
 
 
 def ask(port: int, *parts: bytes) -> bytes:

@@ -50,6 +50,7 @@ def test_a_patient_is_added_changed_archived_and_restored(site, keeper):
         ("name", "  "),
         ("name", "a" * 201),
         ("name", "two\nlines"),
+        ("notes", "a \x00 or \x1b[2J"),
         ("birth_date", "2999-01-01"),
         ("birth_date", "yesterday"),
         ("sex", "x"),

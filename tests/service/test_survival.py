@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from bratsseg.errors import UsageError
 from bratsseg.service import jobs, worker
 from bratsseg.service.accounts.roles import Role
-from bratsseg.service.accounts.sessions import new_token
+from bratsseg.service.accounts.tokens import new_token
 from bratsseg.service.records import Job, Result
 from bratsseg.service.server import serve_settings
 from bratsseg.service.settings import JobRules, Settings

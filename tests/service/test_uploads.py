@@ -157,6 +157,16 @@ def test_the_same_scans_again_lead_to_the_study_that_is_there(radiologist, scans
     assert radiologist.get("/api/v1/studies").json()["total"] == 1
 
 
+def test_the_same_scans_packed_anew_are_the_same_study(radiologist, scans):
+    first = accept(radiologist, scans()).json()["study_id"]
+    anew = {name: gzip.compress(gzip.decompress(content), 9) for name, content in scans().items()}
+    assert anew != scans()
+    again = accept(radiologist, anew)
+    assert (again.status_code, again.json()["existing"]) == (409, first)
+    plain = accept(radiologist, {name.removesuffix(".gz"): gzip.decompress(scans()[name]) for name in scans()})
+    assert (plain.status_code, plain.json()["existing"]) == (409, first)
+
+
 def test_a_picture_needs_a_picture_model(site, radiologist):
     from sqlalchemy import delete
 
@@ -238,12 +248,13 @@ def test_an_upload_works_by_forms_alone(site: Site, radiologist, scans):
     assert sent.status_code == 303, sent.text
     page = radiologist.get(sent.headers["location"])
     assert "FLAIR" in page.text
-    accepted = radiologist.post(sent.headers["location"] + "/accept", data={"csrf_token": token(page.text)})
+    confirmed = {"csrf_token": token(page.text), "day_unknown": "on"}
+    accepted = radiologist.post(sent.headers["location"] + "/accept", data=confirmed)
     assert accepted.status_code == 303
     assert "queued" in radiologist.get(accepted.headers["location"]).text
     again = radiologist.post("/upload", data={"csrf_token": csrf}, files=files[:1] * 2)
     assert again.status_code == 303
-    refused = radiologist.post(again.headers["location"] + "/accept", data={"csrf_token": csrf})
+    refused = radiologist.post(again.headers["location"] + "/accept", data={"csrf_token": csrf, "day_unknown": "on"})
     assert refused.status_code == 422
     assert "modality_ambiguous" in refused.text
 

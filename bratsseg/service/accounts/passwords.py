@@ -7,6 +7,7 @@ import threading
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
+from bratsseg.service.accounts.weak import weakness
 from bratsseg.service.refusal import Refusal
 
 SHORTEST, LONGEST = 10, 256
@@ -16,10 +17,13 @@ _AT_ONCE = threading.Semaphore(2)
 _NOBODY = _HASHER.hash("a password that nobody has")
 
 
-def hash_password(password: str) -> str:
-    """The hash to keep; a ``Refusal`` when the password is too short or too long."""
+def hash_password(password: str, name: str = "") -> str:
+    """The hash to keep; a ``Refusal`` when the password is too short, too long, or among the first to be guessed."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise Refusal(422, "password_unfit", f"a password must have {SHORTEST} to {LONGEST} characters")
+    if (why := weakness(password, name)) is not None:
+        text = f"this password is easily guessed: it {why}; take a few words that have nothing to do with each other"
+        raise Refusal(422, "password_weak", text)
     with _AT_ONCE:
         return _HASHER.hash(password)
 

@@ -1,4 +1,4 @@
-"""Sessions and tokens: secrets that a client holds, of which only hashes are kept here."""
+"""Sessions: secrets that a browser holds, of which only hashes are kept here."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from sqlalchemy.orm import Session
 from bratsseg.service.accounts.passwords import matches
 from bratsseg.service.accounts.roles import Role
 from bratsseg.service.accounts.visitor import Visitor
-from bratsseg.service.records import ApiToken, LoginSession, Store, User, now
+from bratsseg.service.records import LoginSession, Store, User, now
 from bratsseg.service.settings import AccountRules
 
-TOKEN_PREFIX = "bratsseg_"
 _SEEN_EVERY = timedelta(minutes=1)
 
 
@@ -65,25 +64,9 @@ def visitor_of_cookie(store: Store, secret: str, rules: AccountRules, address: s
     if at - found.seen_at > _SEEN_EVERY:
         with store.writing() as session:
             session.execute(update(LoginSession).where(LoginSession.token_hash == key).values(seen_at=at))
-    return _visitor(found.user, address, csrf=found.csrf, session=key)
+    return visitor_of(found.user, address, csrf=found.csrf, session=key)
 
 
-def new_token(session: Session, user_id: str, label: str) -> tuple[ApiToken, str]:
-    """A new API token; the secret is shown once and never again."""
-    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken(user_id=user_id, label=label, token_hash=digest(secret))
-    session.add(token)
-    return token, secret
-
-
-def visitor_of_token(store: Store, secret: str, address: str) -> Visitor | None:
-    """Who holds this API token, or None when it is unknown or revoked, or its user is switched off."""
-    with store.reading() as session:
-        found = session.scalar(select(ApiToken).where(ApiToken.token_hash == digest(secret)))
-    if found is None or found.revoked_at is not None or not found.user.active:
-        return None
-    return _visitor(found.user, address)
-
-
-def _visitor(user: User, address: str, csrf: str = "", session: str = "") -> Visitor:
+def visitor_of(user: User, address: str, csrf: str = "", session: str = "") -> Visitor:
+    """A user who sends a request; without ``session`` by an API token."""
     return Visitor(user.id, user.name, frozenset(map(Role, user.roles)), address, csrf, session)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from bratsseg.service.accounts.passwords import hash_password
 from bratsseg.service.accounts.roles import Role
 from bratsseg.service.accounts.sessions import end_sessions
+from bratsseg.service.accounts.tokens import revoke_tokens
 from bratsseg.service.records import Store, User
 from bratsseg.service.refusal import Refusal
 
@@ -33,15 +34,16 @@ def add_user(session: Session, name: str, password: str, roles: Iterable[Role]) 
         raise _role_missing()
     if session.scalar(select(User.id).where(User.name == name)) is not None:
         raise Refusal(409, "name_taken", f"there is a user {name} already")
-    user = User(name=name, roles=wanted, password_hash=hash_password(password))
+    user = User(name=name, roles=wanted, password_hash=hash_password(password, name))
     session.add(user)
     session.flush()
     return user
 
 
 def set_password(session: Session, user: User, password: str, *, keep_session: str = "") -> None:
-    """A new password; every other session of the user ends."""
-    user.password_hash = hash_password(password)
+    """A new password; every other session of the user ends, and every API token."""
+    user.password_hash = hash_password(password, user.name)
+    revoke_tokens(session, user.id)
     end_sessions(session, user.id, but=keep_session)
 
 
@@ -59,6 +61,7 @@ def change_user(session: Session, user: User, roles: Iterable[Role] | None, acti
         raise Refusal(409, "last_administrator", "one active administrator must remain")
     if not user.active:
         end_sessions(session, user.id)
+        revoke_tokens(session, user.id)
 
 
 def _role_missing() -> Refusal:

@@ -24,7 +24,7 @@ from bratsseg.service.patients import (
 from bratsseg.service.photos import keep_photo, latest_photo, photo_path
 from bratsseg.service.records import Patient
 from bratsseg.service.refusal import Refusal, not_found
-from bratsseg.service.timeline import timeline
+from bratsseg.service.results.timeline import timeline
 
 router = APIRouter(prefix="/patients", tags=["patients"])
 

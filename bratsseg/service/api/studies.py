@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from bratsseg.service.api.paging import PageNumber, PerPage, listed
 from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.patients import visible_patients
-from bratsseg.service.records import Job, Patient, Result, StudyRecord
-from bratsseg.service.refusal import not_found
-from bratsseg.service.results import current_measures, day_of, verdict_of
+from bratsseg.service.records import StudyRecord
+from bratsseg.service.studies.days import ScanDay
+from bratsseg.service.studies.moving import change_study
+from bratsseg.service.studies.views import find_study, study_facts
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 
 
 class StudyChange(BaseModel):
-    """Whose study it is, and when it was taken; what is not given stays."""
+    """Whose study it is, and when it was taken, null where that is unknown; what is not given stays."""
 
     model_config = ConfigDict(extra="forbid")
 
     patient_id: str | None = None
-    taken_on: date | None = None
-
-
-def study_facts(session: Session, study: StudyRecord) -> dict[str, Any]:
-    """A study as plain values, with its jobs and results, the latest first."""
-    jobs = session.scalars(select(Job).where(Job.study_id == study.id).order_by(Job.created_at.desc()))
-    results = session.scalars(select(Result).where(Result.study_id == study.id).order_by(Result.created_at.desc()))
-    return {
-        "id": study.id,
-        "patient_id": study.patient_id,
-        "kind": study.kind,
-        "day": day_of(study),
-        "taken_on": None if study.taken_on is None else study.taken_on.isoformat(),
-        "files": [{"role": file.role, "bytes": file.size, "sha256": file.sha256} for file in study.files],
-        "jobs": [{"id": job.id, "status": job.status, "model": job.model} for job in jobs],
-        "results": [
-            {"id": result.id, "verdict": verdict_of(current_measures(result)), "model": result.model}
-            for result in results
-        ],
-        "created_at": study.created_at.isoformat(),
-    }
+    taken_on: ScanDay | None = None
 
 
 @router.get("")
@@ -70,9 +49,7 @@ def list_(
 def read(context: ContextOf, visitor: VisitorOf, study: str) -> dict[str, Any]:
     """One study."""
     with context.store.writing() as session:
-        found = session.get(StudyRecord, study)
-        if found is None:
-            raise not_found("study")
+        found = find_study(session, study)
         record_action(session, visitor, "study.read", study, patient=found.patient_id)
         return study_facts(session, found)
 
@@ -80,18 +57,5 @@ def read(context: ContextOf, visitor: VisitorOf, study: str) -> dict[str, Any]:
 @router.patch("/{study}")
 def change(context: ContextOf, visitor: VisitorOf, study: str, fields: StudyChange) -> dict[str, Any]:
     """Give a study to a patient, or say when it was taken. Its scans never change."""
-    given = fields.model_dump(exclude_unset=True)
     with context.store.writing() as session:
-        found = session.get(StudyRecord, study)
-        if found is None:
-            raise not_found("study")
-        if given.get("patient_id") is not None and session.get(Patient, given["patient_id"]) is None:
-            raise not_found("patient")
-        before = found.patient_id
-        for name, value in given.items():
-            setattr(found, name, value)
-        record_action(
-            session, visitor, "study.change", study, fields=sorted(given), patient=found.patient_id, before=before
-        )
-        session.flush()
-        return study_facts(session, found)
+        return study_facts(session, change_study(session, visitor, study, fields.model_dump(exclude_unset=True)))

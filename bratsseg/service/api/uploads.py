@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import date
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
 
 from bratsseg.service.api.bodies import RawBody, raw_body
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.intake.acceptance import accept_upload
 from bratsseg.service.intake.completion import complete_upload
-from bratsseg.service.intake.pieces import FileAnnouncement, begin_upload, cancel_upload, find_upload, write_piece
+from bratsseg.service.intake.pieces import (
+    FileAnnouncement,
+    begin_upload,
+    cancel_upload,
+    find_upload,
+    unfinished_uploads,
+    write_piece,
+)
 from bratsseg.service.intake.scans import ROLES
 from bratsseg.service.records import Upload
+from bratsseg.service.studies.days import ScanDay
 
 router = APIRouter(prefix="/uploads", tags=["uploads"])
 
@@ -39,7 +46,7 @@ class NewUpload(BaseModel):
 
     files: list[AnnouncedFile]
     patient_id: str | None = None
-    taken_on: date | None = None
+    taken_on: ScanDay | None = None
 
 
 class Confirmation(BaseModel):
@@ -50,7 +57,8 @@ class Confirmation(BaseModel):
     roles: dict[str, str] = Field(default_factory=dict, description=f"Each one of {', '.join(ROLES)}.")
     model: str | None = None
     patient_id: str | None = None
-    taken_on: date | None = None
+    taken_on: ScanDay | None = None
+    day_unknown: bool = Field(default=False, description="Nobody knows the day, whatever was announced.")
 
 
 def upload_facts(context: ContextOf, upload: Upload) -> dict[str, Any]:
@@ -62,6 +70,7 @@ def upload_facts(context: ContextOf, upload: Upload) -> dict[str, Any]:
         "patient_id": upload.patient_id,
         "taken_on": None if upload.taken_on is None else upload.taken_on.isoformat(),
         "study_id": upload.study_id,
+        "created_at": upload.created_at.isoformat(),
         "piece_bytes": context.settings.limits.piece,
         "files": [
             {"id": file.id, "name": file.name, "size": file.size, "crc32": file.crc32, "received": file.received}
@@ -90,9 +99,8 @@ def begin(context: ContextOf, visitor: VisitorOf, new: NewUpload) -> dict[str, A
 @router.get("")
 def list_(context: ContextOf, visitor: VisitorOf) -> dict[str, Any]:
     """Your uploads that are not finished, so that a broken one can go on."""
-    wanted = select(Upload).where(Upload.created_by == visitor.user_id, Upload.status.in_(("open", "checked")))
     with context.store.reading() as session:
-        found = list(session.scalars(wanted.order_by(Upload.created_at.desc()).limit(100)))
+        found = unfinished_uploads(session, visitor)
     return {"items": [upload_facts(context, upload) for upload in found]}
 
 
@@ -117,15 +125,17 @@ def send(
 
 
 @router.post("/{upload}/complete")
-def complete(context: ContextOf, visitor: VisitorOf, upload: str) -> dict[str, Any]:
-    """All is sent: check the files and propose their roles, which ``accept`` confirms."""
-    return upload_facts(context, complete_upload(context, visitor, upload))
+async def complete(context: ContextOf, visitor: VisitorOf, upload: str) -> dict[str, Any]:
+    """All is sent: check the files and propose their roles, which ``accept`` confirms. One upload after another."""
+    done = await context.checks.run(visitor.user_id, partial(complete_upload, context, visitor, upload))
+    return upload_facts(context, done)
 
 
 @router.post("/{upload}/accept", status_code=201)
-def accept(context: ContextOf, visitor: VisitorOf, upload: str, confirmation: Confirmation) -> dict[str, str]:
+async def accept(context: ContextOf, visitor: VisitorOf, upload: str, confirmation: Confirmation) -> dict[str, str]:
     """Confirm the roles: the upload becomes a study, and a job is queued."""
-    study, job = accept_upload(
+    work = partial(
+        accept_upload,
         context,
         visitor,
         upload,
@@ -133,7 +143,9 @@ def accept(context: ContextOf, visitor: VisitorOf, upload: str, confirmation: Co
         model=confirmation.model,
         patient_id=confirmation.patient_id,
         taken_on=confirmation.taken_on,
+        day_unknown=confirmation.day_unknown,
     )
+    study, job = await context.checks.run(visitor.user_id, work)
     return {"study_id": study.id, "job_id": job.id}
 
 

@@ -9,11 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import select
 
 from bratsseg.service.accounts.roles import Role
-from bratsseg.service.accounts.sessions import new_token
+from bratsseg.service.accounts.tokens import (
+    DAYS,
+    MOST_DAYS,
+    new_token,
+    revoke_token,
+    token_facts,
+    tokens_of,
+)
 from bratsseg.service.accounts.users import add_user, change_user, set_password
 from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
-from bratsseg.service.records import ApiToken, User, now
+from bratsseg.service.records import User
 from bratsseg.service.refusal import not_found
 
 router = APIRouter(prefix="/users", tags=["users"])
@@ -45,6 +52,7 @@ class NewToken(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     label: str = Field(min_length=1, max_length=64)
+    days: int = Field(default=DAYS, ge=1, le=MOST_DAYS, description="It ends by itself after so many.")
 
 
 def user_facts(user: User) -> dict[str, Any]:
@@ -52,49 +60,58 @@ def user_facts(user: User) -> dict[str, Any]:
     return {"id": user.id, "name": user.name, "roles": user.roles, "active": user.active}
 
 
-def token_facts(token: ApiToken) -> dict[str, Any]:
-    """A token without its secret."""
-    return {
-        "id": token.id,
-        "label": token.label,
-        "created_at": token.created_at.isoformat(),
-        "revoked": token.revoked_at is not None,
-    }
-
-
 @router.get("/me")
 def me(visitor: VisitorOf) -> dict[str, Any]:
-    """Who you are."""
-    return {"id": visitor.user_id, "name": visitor.name, "roles": sorted(visitor.roles)}
+    """Who you are. ``csrf`` is what a page of this session sends back in X-CSRF-Token; empty for an API token."""
+    return {
+        "id": visitor.user_id,
+        "name": visitor.name,
+        "roles": sorted(visitor.roles),
+        "csrf": visitor.csrf,
+    }
 
 
 @router.get("/me/tokens")
 def tokens(context: ContextOf, visitor: VisitorOf) -> dict[str, Any]:
     """Your API tokens."""
-    wanted = select(ApiToken).where(ApiToken.user_id == visitor.user_id).order_by(ApiToken.created_at.desc())
     with context.store.reading() as session:
-        return {"items": [token_facts(token) for token in session.scalars(wanted)]}
+        return {"items": tokens_of(session, visitor.user_id)}
 
 
 @router.post("/me/tokens", status_code=201)
 def make_token(context: ContextOf, visitor: VisitorOf, new: NewToken) -> dict[str, Any]:
-    """A new API token; its ``secret`` is shown this once. Send it as ``Authorization: Bearer …``."""
+    """A new API token; its ``secret`` is shown this once. Send it as ``Authorization: Bearer …``.
+
+    It cannot be made by a token: log in for it.
+    """
     with context.store.writing() as session:
-        token, secret = new_token(session, visitor.user_id, new.label)
+        token, secret = new_token(session, visitor.user_id, new.label, new.days)
         session.flush()
-        record_action(session, visitor, "token.create", token.id)
+        record_action(session, visitor, "token.create", token.id, days=new.days)
         return {**token_facts(token), "secret": secret}
 
 
 @router.delete("/me/tokens/{token}", status_code=204)
-def revoke_token(context: ContextOf, visitor: VisitorOf, token: str) -> None:
+def revoke_mine(context: ContextOf, visitor: VisitorOf, token: str) -> None:
     """Revoke one of your tokens."""
     with context.store.writing() as session:
-        found = session.get(ApiToken, token)
-        if found is None or found.user_id != visitor.user_id:
-            raise not_found("token")
-        found.revoked_at = found.revoked_at or now()
-        record_action(session, visitor, "token.revoke", token)
+        revoke_token(session, visitor, visitor.user_id, token)
+
+
+@router.get("/{user}/tokens")
+def tokens_of_user(context: ContextOf, user: str) -> dict[str, Any]:
+    """The API tokens of a user."""
+    with context.store.reading() as session:
+        if session.get(User, user) is None:
+            raise not_found("user")
+        return {"items": tokens_of(session, user)}
+
+
+@router.delete("/{user}/tokens/{token}", status_code=204)
+def revoke_of_user(context: ContextOf, visitor: VisitorOf, user: str, token: str) -> None:
+    """Revoke a token of a user."""
+    with context.store.writing() as session:
+        revoke_token(session, visitor, user, token)
 
 
 @router.get("")

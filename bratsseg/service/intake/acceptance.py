@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from isal import igzip
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,8 @@ from bratsseg.service.intake.pieces import close_upload, find_upload, one_at_a_t
 from bratsseg.service.intake.scans import IGNORE, MASK, ROLES, check_study
 from bratsseg.service.jobs import enqueue
 from bratsseg.service.models import require_model
-from bratsseg.service.records import Job, Patient, Result, StudyFile, StudyRecord, Upload, new_id
+from bratsseg.service.patients import require_patient
+from bratsseg.service.records import Job, Result, StudyFile, StudyRecord, Upload, new_id
 from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.study.modality import Modality
 from bratsseg.study.stack import hash_of
@@ -43,6 +44,7 @@ def accept_upload(
     model: str | None = None,
     patient_id: str | None = None,
     taken_on: date | None = None,
+    day_unknown: bool = False,
 ) -> tuple[StudyRecord, Job]:
     """Make the study and its job. ``roles`` are by the id of a found file; those proposed stand where none is given.
 
@@ -51,22 +53,21 @@ def accept_upload(
     but for files that can never be used. A second request waits for the first and has its answer.
     """
     with one_at_a_time(upload_id):
-        return _accept(
-            context, visitor, upload_id, roles=roles or {}, model=model, patient_id=patient_id, taken_on=taken_on
-        )
+        upload = find_upload(context, visitor, upload_id)
+        day = None if day_unknown else taken_on or upload.taken_on
+        return _accept(context, visitor, upload, roles=roles or {}, model=model, patient_id=patient_id, taken_on=day)
 
 
 def _accept(
     context: Context,
     visitor: Visitor,
-    upload_id: str,
+    upload: Upload,
     *,
     roles: Mapping[str, str],
     model: str | None,
     patient_id: str | None,
     taken_on: date | None,
 ) -> tuple[StudyRecord, Job]:
-    upload = find_upload(context, visitor, upload_id)
     if upload.status == "accepted":
         return _accepted_before(context, upload)
     if upload.status != "checked":
@@ -84,13 +85,15 @@ def _accept(
         id=new_id(),
         patient_id=patient_id or upload.patient_id,
         kind=kind,
-        taken_on=taken_on or upload.taken_on,
+        taken_on=taken_on,
         created_by=visitor.user_id,
     )
     kept_in = context.settings.studies / study.id
     try:
         study.files = [_keep(role, path, kept_in, findings.get(role)) for role, path in sources.items()]
-        study.fingerprint = _fingerprint(study.files)
+        study.fingerprint = _hashed(file.sha256 for file in study.files)
+        if findings and all(finding.content for finding in findings.values()):
+            study.content = _hashed(finding.content for finding in findings.values())
         job = _record(context, visitor, upload, study, name)
     except BaseException:
         shutil.rmtree(kept_in, ignore_errors=True)
@@ -132,9 +135,9 @@ def _record(context: Context, visitor: Visitor, upload: Upload, study: StudyReco
     """Study, job, upload and audit in one transaction; who came second learns of the first."""
     try:
         with context.store.writing() as session:
-            _refuse_existing(session, study.fingerprint)
-            if study.patient_id is not None and session.get(Patient, study.patient_id) is None:
-                raise not_found("patient")
+            _refuse_existing(session, study)
+            if study.patient_id is not None:
+                require_patient(session, study.patient_id)
             session.add(study)
             session.flush()
             job = enqueue(session, study.id, model, visitor.user_id)
@@ -150,17 +153,22 @@ def _record(context: Context, visitor: Visitor, upload: Upload, study: StudyReco
         raise
     except IntegrityError as error:  # another database may let two of them in at once
         with context.store.reading() as session:
-            _refuse_existing(session, study.fingerprint)
+            _refuse_existing(session, study)
         raise error
     return job
 
 
-def _refuse_existing(session: Session, fingerprint: str) -> None:
-    existing = session.scalar(select(StudyRecord).where(StudyRecord.fingerprint == fingerprint))
+def _refuse_existing(session: Session, study: StudyRecord) -> None:
+    same = StudyRecord.fingerprint == study.fingerprint
+    if study.content is not None:
+        same = or_(same, StudyRecord.content == study.content)
+    existing = session.scalars(select(StudyRecord).where(same).order_by(StudyRecord.created_at)).first()
     if existing is None:
         return
     latest = select(Result.id).where(Result.study_id == existing.id).order_by(Result.created_at.desc())
     text = "these scans are here already; open the existing study, or run it again there"
+    if existing.patient_id != study.patient_id:
+        text = "these scans are here already, under another patient or none; open that study and move it"
     raise Refusal(409, "study_exists", text, existing=existing.id, result=session.scalar(latest))
 
 
@@ -205,5 +213,6 @@ def _keep_packed(path: Path, kept: Path, finding: Finding | None) -> str:
     return hash_of(kept)
 
 
-def _fingerprint(files: list[StudyFile]) -> str:
-    return hashlib.sha256("\n".join(sorted(file.sha256 for file in files)).encode()).hexdigest()
+def _hashed(hashes: Iterable[str]) -> str:
+    """One hash over those of files, in whatever order."""
+    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()

@@ -17,7 +17,15 @@ from bratsseg.service.intake.archive import unpack
 from bratsseg.service.intake.findings import Finding
 from bratsseg.service.intake.pictures import check_picture
 from bratsseg.service.intake.pieces import close_upload, find_upload, one_at_a_time, upload_folder
-from bratsseg.service.intake.scans import AT_ONCE, IGNORE, MASK, check_scan, propose_roles
+from bratsseg.service.intake.scans import (
+    AT_ONCE,
+    IGNORE,
+    MASK,
+    check_scan,
+    propose_roles,
+    refuse_large_file,
+    refuse_large_study,
+)
 from bratsseg.service.intake.sniffing import UploadKind, promised, sniff
 from bratsseg.service.records import Upload
 from bratsseg.service.refusal import Refusal
@@ -80,9 +88,11 @@ def _examine(context: Context, upload: Upload) -> dict[str, Any]:
     if any(promised(file.name).is_picture for file in files):
         return _picture(files, folder)
     proposed = propose_roles([file.name for file in files])
-    entries = []
+    entries, findings = [], []
     for number, (file, (role, candidates)) in enumerate(zip(files, proposed, strict=True)):
         finding = _checked(file, limits, is_scan=role not in (MASK, IGNORE))
+        findings.append(finding)
+        refuse_large_study(findings, limits)
         told = {"role": role, "candidates": candidates, "finding": finding.model_dump(mode="json")}
         entries.append(_entry(number, file, folder) | told)
     return {"kind": "scan", "files": entries}
@@ -99,6 +109,7 @@ def _unzipped(file: _Sent, into: Path, limits: Limits) -> list[_Sent]:
 
 def _checked(file: _Sent, limits: Limits, *, is_scan: bool) -> Finding:
     """All checks of one scan, for which it is read from the disk once."""
+    refuse_large_file(file.path, file.name, limits)
     with AT_ONCE:
         content, state = read_content(file.path)
         _refuse_other(content, file)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+
+import numpy as np
 
 from bratsseg.config import Config
 from bratsseg.study.brain import BrainSign, brain_sign
@@ -24,6 +27,8 @@ class Finding(Config):
     """(I, J, K)."""
     affine: list[list[float]]
     """4x4, voxel to RAS in mm."""
+    content: str = ""
+    """SHA-256 of its voxels as they are stored, and where they lie: the same however the file was packed."""
     sign: BrainSign | None = None
     """Of a file that was checked as a scan; None of one that was checked as a mask."""
     empty: bool = False
@@ -53,8 +58,17 @@ def finding_of(volume: Volume, state: FileState, *, is_scan: bool) -> Finding:
             "mtime_ns": state.mtime_ns,
             "shape": volume.grid.shape,
             "affine": volume.grid.affine.tolist(),
+            "content": _content_of(volume),
             "sign": brain_sign(volume) if is_scan else None,
             "empty": not is_scan and not volume.voxels.any(),
             "marks": is_scan or bool((volume.values() > 0.5).any()),
         }
     )
+
+
+def _content_of(volume: Volume) -> str:
+    found = hashlib.sha256(f"{volume.voxels.dtype.str} {volume.grid.shape} {volume.slope} {volume.intercept}".encode())
+    found.update(volume.grid.affine.astype(np.float32).tobytes())
+    stored = volume.voxels.T if volume.voxels.flags.f_contiguous else volume.voxels  # no copy of what NIfTI reads
+    found.update(np.ascontiguousarray(stored).data)
+    return found.hexdigest()

@@ -5,23 +5,30 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import record_action
 from bratsseg.service.context import Context
 from bratsseg.service.intake.sniffing import promised
-from bratsseg.service.records import Patient, Upload, UploadedFile
+from bratsseg.service.patients import require_patient
+from bratsseg.service.records import Upload, UploadedFile
 from bratsseg.service.refusal import Refusal, not_found
 from bratsseg.service.settings import Limits
 
-_ROOM_LEFT = 1 << 30  # bytes that an upload must leave free
-_LOCKS = [threading.Lock() for _ in range(64)]  # two requests never work on one upload; there is one server process
+_GIB = 1 << 30
+_ROOM_LEFT = _GIB  # bytes that an upload must leave free
+UNFINISHED = ("open", "checked")
+_PATIENCE = 5.0  # seconds that a piece waits for whoever works on its upload: not as long as a check takes
+_GUARD = threading.Lock()
+_LOCKS: dict[str, tuple[threading.Lock, int]] = {}  # with how many hold or want it; there is one server process
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,9 @@ def begin_upload(
         promised(file.name)
     _refuse_without_room(context, sum(file.size for file in files))
     with context.store.writing() as session:
-        if patient_id is not None and session.get(Patient, patient_id) is None:
-            raise not_found("patient")
+        if patient_id is not None:
+            require_patient(session, patient_id)
+        _refuse_over_quota(session, visitor, sum(file.size for file in files), context.settings.limits)
         upload = Upload(patient_id=patient_id, taken_on=taken_on, created_by=visitor.user_id)
         upload.files = [
             UploadedFile(position=at, name=_plain_name(file.name), size=file.size, crc32=file.crc32)
@@ -68,14 +76,36 @@ def find_upload(context: Context, visitor: Visitor, upload_id: str) -> Upload:
     return upload
 
 
+def unfinished_uploads(session: Session, visitor: Visitor) -> list[Upload]:
+    """The visitor's uploads that did not become a study yet, the latest first: sent in part, or not confirmed."""
+    wanted = select(Upload).where(Upload.created_by == visitor.user_id, Upload.status.in_(UNFINISHED))
+    return list(session.scalars(wanted.order_by(Upload.created_at.desc()).limit(100)))
+
+
 def upload_folder(context: Context, upload_id: str) -> Path:
     """Where the files of an upload lie."""
     return context.settings.uploads / upload_id
 
 
-def one_at_a_time(upload_id: str) -> threading.Lock:
-    """What a request holds while it works on an upload; another upload seldom has the same one."""
-    return _LOCKS[hash(upload_id) % len(_LOCKS)]
+@contextmanager
+def one_at_a_time(upload_id: str, patience: float = -1) -> Iterator[None]:
+    """Hold an upload: two requests never work on one. A ``Refusal`` (503) after ``patience`` seconds, -1 for never."""
+    with _GUARD:
+        lock, users = _LOCKS.get(upload_id, (threading.Lock(), 0))
+        _LOCKS[upload_id] = lock, users + 1
+    try:
+        if not lock.acquire(timeout=patience):
+            text = "this upload is being checked just now; wait until that is done"
+            raise Refusal(503, "busy", text, retry_after=5)
+        try:
+            yield
+        finally:
+            lock.release()
+    finally:
+        with _GUARD:
+            _, users = _LOCKS.pop(upload_id)
+            if users > 1:
+                _LOCKS[upload_id] = lock, users - 1
 
 
 def write_piece(
@@ -86,7 +116,7 @@ def write_piece(
     Raises a ``Refusal``: 409 ``offset_differs`` with ``received`` when the file goes on elsewhere, 413 when it gets
     longer than announced, 507 when the disk is nearly full.
     """
-    with one_at_a_time(upload_id):
+    with one_at_a_time(upload_id, _PATIENCE):
         upload = find_upload(context, visitor, upload_id)
         if upload.status != "open":
             raise Refusal(409, "upload_closed", f"this upload is {upload.status}; begin another")
@@ -110,14 +140,14 @@ def write_piece(
 
 def cancel_upload(context: Context, visitor: Visitor, upload_id: str) -> None:
     """Give an upload up and remove its files."""
-    with one_at_a_time(upload_id):
+    with one_at_a_time(upload_id, _PATIENCE):
         close_upload(context, visitor, find_upload(context, visitor, upload_id).id, "cancelled")
 
 
 def close_upload(context: Context, visitor: Visitor, upload_id: str, status: str, code: str = "") -> None:
     """End an upload that did not become a study, and remove its files."""
     with context.store.writing() as session:
-        row = update(Upload).where(Upload.id == upload_id, Upload.status.in_(("open", "checked")))
+        row = update(Upload).where(Upload.id == upload_id, Upload.status.in_(UNFINISHED))
         if session.execute(row.values(status=status, code=code).returning(Upload.id)).first() is not None:
             record_action(session, visitor, f"upload.{status}", upload_id, code=code)
     shutil.rmtree(upload_folder(context, upload_id), ignore_errors=True)
@@ -126,6 +156,16 @@ def close_upload(context: Context, visitor: Visitor, upload_id: str, status: str
 def _refuse_without_room(context: Context, wanted: int) -> None:
     if shutil.disk_usage(context.settings.uploads).free - wanted < _ROOM_LEFT:
         raise Refusal(507, "storage_full", "the disk of this service is nearly full; tell its administrator")
+
+
+def _refuse_over_quota(session: Session, visitor: Visitor, wanted: int, limits: Limits) -> None:
+    mine = select(Upload.id).where(Upload.created_by == visitor.user_id, Upload.status.in_(UNFINISHED))
+    many = session.scalar(select(func.count()).select_from(mine.subquery())) or 0
+    held = session.scalar(select(func.sum(UploadedFile.size)).where(UploadedFile.upload_id.in_(mine))) or 0
+    if many >= limits.unfinished or held + wanted > limits.unfinished_bytes:
+        most = f"at most {limits.unfinished} uploads of {limits.unfinished_bytes / _GIB:,.0f} GiB may be unfinished"
+        text = f"{most}, yours are {many} of {held / _GIB:,.1f} GiB; confirm or cancel some on the page Upload"
+        raise Refusal(413, "quota_full", text)
 
 
 def _refuse_too_much(files: Sequence[FileAnnouncement], limits: Limits) -> None:

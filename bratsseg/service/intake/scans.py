@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from bratsseg.errors import CaseError
 from bratsseg.files import GZIP_MAGIC
 from bratsseg.service.intake.findings import Finding, finding_of
 from bratsseg.service.refusal import Refusal, of_error
-from bratsseg.service.settings import Limits
+from bratsseg.service.settings import MIB, Limits
 from bratsseg.study.brain import BY_MASK, find_brain, no_brain, refuse_by_signs
 from bratsseg.study.case import Case, VolumeSource, raise_fatal
 from bratsseg.study.checks import EMPTY_MASK, inspect, inspect_grids
@@ -27,7 +27,7 @@ from bratsseg.study.volume import Study, Volume
 MASK, IGNORE = "mask", "ignore"
 ROLES = (*map(str, Modality), MASK, IGNORE)
 AT_ONCE = threading.Semaphore(2)
-"""Held while whole volumes are in memory; whoever else sends some waits."""
+"""Held while whole volumes are in memory: by a check, and by a correction."""
 _CHUNK = 1 << 20
 _AFTER = 1 << 20  # what a NIfTI file may hold after its voxels
 
@@ -37,6 +37,21 @@ def propose_roles(names: list[str]) -> list[tuple[str, list[str]]]:
     return [(_role(named), sorted(map(str, named.claims))) for named in read_names([Path(name) for name in names])]
 
 
+def refuse_large_file(path: Path, name: str, limits: Limits) -> None:
+    """Refuse a file that nobody needs to read to know that its volume is too large; a ``Refusal`` (413)."""
+    if path.stat().st_size > limits.volume + _AFTER:
+        raise _too_much(name, path.stat().st_size, limits.volume)
+
+
+def refuse_large_study(findings: Iterable[Finding], limits: Limits) -> None:
+    """Refuse scans that are too many voxels together; a ``Refusal`` (413) ``study_too_large``."""
+    together = sum(prod(finding.shape) for finding in findings)
+    if together > limits.study_voxels:
+        most = f"the scans of a study may have at most {limits.study_voxels:,} voxels together"
+        text = f"{most}, these have {together:,} or more; crop them to the head, or resample them to 1 mm"
+        raise Refusal(413, "study_too_large", text)
+
+
 def check_scan(content: Content, state: FileState, name: str, limits: Limits, *, is_scan: bool) -> Finding:
     """Check one NIfTI file to its last byte; ``is_scan`` is False for masks, which have few values.
 
@@ -44,7 +59,7 @@ def check_scan(content: Content, state: FileState, name: str, limits: Limits, *,
     label map.
     """
     try:
-        volume = read_bounded(content, name, limits.voxels)
+        volume = read_bounded(content, name, limits.voxels, limits.volume)
         if is_scan:
             raise_fatal(name, inspect(Study(name, {Modality.FLAIR: volume})))
         return finding_of(volume, state, is_scan=is_scan)
@@ -52,8 +67,8 @@ def check_scan(content: Content, state: FileState, name: str, limits: Limits, *,
         raise of_error(error, {f"case {name}: FLAIR: ": f"{name}: ", content.path.name: name}) from error
 
 
-def read_bounded(content: Content, name: str, most: int) -> Volume:
-    """Read one NIfTI file of one volume and at most so many voxels, after a look at how large it really is.
+def read_bounded(content: Content, name: str, most: int, most_bytes: int) -> Volume:
+    """Read one NIfTI file of one volume, at most so many voxels and bytes, after a look at how large it really is.
 
     Raises a ``Refusal`` (413, 422) for more than that, a ``CaseError`` when it is damaged.
     """
@@ -62,7 +77,7 @@ def read_bounded(content: Content, name: str, most: int) -> Volume:
     if header.volumes > 1:
         text = f"{name}: must be one 3-D volume, has {header.volumes}; save the volumes as files of their own"
         raise Refusal(422, "content_invalid", text)
-    _refuse_too_large(content, name, header, most)
+    _refuse_too_large(content, name, header, most, most_bytes)
     return read_volume(source, name, content=content)
 
 
@@ -117,13 +132,20 @@ def _role(named: FileName) -> str:
     return str(next(iter(named.claims))) if len(named.claims) == 1 else ""
 
 
-def _refuse_too_large(content: Content, name: str, header: Header, most: int) -> None:
+def _refuse_too_large(content: Content, name: str, header: Header, most: int, most_bytes: int) -> None:
     """Refuse by the header, then by what really comes out of a gzip stream, before anybody reads it to its end."""
     count = prod(header.grid.shape)
     if count > most:
         raise Refusal(413, "too_large", f"{name}: may have at most {most:,} voxels, has {count:,}")
+    if count * header.dtype.itemsize > most_bytes:
+        raise _too_much(name, count * header.dtype.itemsize, most_bytes)
     if _unpacks_to_more(content, count * header.dtype.itemsize + _AFTER):
         raise Refusal(422, "zip_bomb", f"{name}: unpacks to more than its header promises; write the file again")
+
+
+def _too_much(name: str, found: int, most: int) -> Refusal:
+    text = f"{name}: may have at most {most / MIB:,.0f} MiB of voxels, has {found / MIB:,.0f}"
+    return Refusal(413, "too_large", f"{text}; save it with 16 or 32 bits a voxel, or crop it to the head")
 
 
 def _unpacks_to_more(content: Content, most: int) -> bool:

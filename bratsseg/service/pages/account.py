@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from bratsseg.service.accounts.sessions import check_password
 from bratsseg.service.accounts.users import set_password
-from bratsseg.service.api.users import NewToken, make_token, revoke_token, tokens
+from bratsseg.service.api.users import NewToken, make_token, revoke_mine, tokens
 from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.pages.forms import FormOf, redirect, text
@@ -26,7 +26,7 @@ def show(request: Request, context: ContextOf, visitor: VisitorOf) -> Response:
 
 @router.post("/account/password")
 def change_password(request: Request, context: ContextOf, visitor: VisitorOf, form: FormOf) -> Response:
-    """A new password; every other session ends."""
+    """A new password; every other session and every token ends."""
     tried = context.limiter.begin_try(visitor.name, visitor.address)
     if check_password(context.store, visitor.name, text(form, "old")) is None:
         raise Refusal(422, "password_wrong", "the old password is wrong")
@@ -34,7 +34,7 @@ def change_password(request: Request, context: ContextOf, visitor: VisitorOf, fo
     with context.store.writing() as session:
         set_password(session, session.get_one(User, visitor.user_id), text(form, "new"), keep_session=visitor.session)
         record_action(session, visitor, "user.password", visitor.user_id)
-    done = "the password is changed; every other session has ended"
+    done = "the password is changed; every other session and every API token has ended"
     return page(request, "account.html.j2", tokens=tokens(context, visitor)["items"], secret="", done=done)
 
 
@@ -52,5 +52,5 @@ def new_token(request: Request, context: ContextOf, visitor: VisitorOf, form: Fo
 @router.post("/account/tokens/{token}/revoke")
 def revoke(context: ContextOf, visitor: VisitorOf, token: str) -> Response:
     """Revoke a token."""
-    revoke_token(context, visitor, token)
+    revoke_mine(context, visitor, token)
     return redirect("/account")

@@ -10,6 +10,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from bratsseg.service.accounts.roles import Role
+from bratsseg.service.accounts.tokens import tokens_of
 from bratsseg.service.api import audit as audit_api
 from bratsseg.service.api import users as users_api
 from bratsseg.service.api.users import NewUser, UserChange
@@ -50,6 +51,13 @@ def change(request: Request, context: ContextOf, visitor: VisitorOf, form: FormO
     return redirect("/users")
 
 
+@router.post("/users/{user}/tokens/{token}/revoke")
+def revoke(context: ContextOf, visitor: VisitorOf, user: str, token: str) -> Response:
+    """Revoke a token of a user."""
+    users_api.revoke_of_user(context, visitor, user, token)
+    return redirect("/users")
+
+
 @router.get("/audit")
 def show_audit(
     request: Request,
@@ -72,4 +80,7 @@ def _roles(form: FormData) -> list[Role]:
 
 def _users(request: Request, context: ContextOf, refusal: Refusal | None = None) -> Response:
     status = 200 if refusal is None else refusal.status
-    return page(request, "users.html.j2", status, users=users_api.list_(context)["items"], refusal=refusal)
+    users = users_api.list_(context)["items"]
+    with context.store.reading() as session:
+        tokens = {user["id"]: tokens_of(session, user["id"]) for user in users}
+    return page(request, "users.html.j2", status, users=users, tokens=tokens, refusal=refusal)

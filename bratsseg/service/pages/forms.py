@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
-from bratsseg.service.cookies import LOGIN_COOKIE
+from bratsseg.service.cookies import login_cookie
 from bratsseg.service.gate import CSRF_HEADER, forged
 
 FIELD = "csrf_token"
@@ -26,7 +26,8 @@ async def checked_form(request: Request) -> FormData:
     form = await request.form(max_files=256, max_fields=256)
     visitor = request.state.visitor
     to_log_in = visitor is None or request.scope["path"] == "/login"
-    wanted = request.cookies.get(LOGIN_COOKIE, "") if to_log_in else visitor.csrf
+    settings = request.app.state.context.settings
+    wanted = request.cookies.get(login_cookie(request, settings), "") if to_log_in else visitor.csrf
     given = (None if to_log_in else request.headers.get(CSRF_HEADER)) or form.get(FIELD)
     if not wanted or not isinstance(given, str) or not secrets.compare_digest(given.encode(), wanted.encode()):
         raise forged()

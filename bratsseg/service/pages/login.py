@@ -11,7 +11,7 @@ from bratsseg.service.accounts.sessions import begin_session, check_password, en
 from bratsseg.service.accounts.visitor import Visitor
 from bratsseg.service.audit import record_action
 from bratsseg.service.context import ContextOf, VisitorOf
-from bratsseg.service.cookies import LOGIN_COOKIE, drop_cookie, put_cookie, session_cookie
+from bratsseg.service.cookies import drop_cookie, login_cookie, put_cookie, session_cookie
 from bratsseg.service.pages.forms import FormOf, redirect, text
 from bratsseg.service.templates import page
 
@@ -44,7 +44,7 @@ def log_in(request: Request, context: ContextOf, form: FormOf) -> Response:
         record_action(session, Visitor(user.id, user.name, frozenset(), visitor.address), "login.done")
     response = redirect(_inside(target))
     put_cookie(response, request, context.settings, session_cookie(request, context.settings), secret)
-    drop_cookie(response, request, context.settings, LOGIN_COOKIE)
+    drop_cookie(response, request, context.settings, login_cookie(request, context.settings))
     return response
 
 
@@ -60,9 +60,10 @@ def log_out(request: Request, context: ContextOf, visitor: VisitorOf) -> Respons
 
 
 def _form(request: Request, context: ContextOf, target: str, problem: str = "", status: int = 200) -> Response:
-    token = request.cookies.get(LOGIN_COOKIE) or secrets.token_urlsafe(24)
+    name = login_cookie(request, context.settings)
+    token = request.cookies.get(name) or secrets.token_urlsafe(24)
     response = page(request, "login.html.j2", status, login_token=token, next=_inside(target), problem=problem)
-    put_cookie(response, request, context.settings, LOGIN_COOKIE, token)
+    put_cookie(response, request, context.settings, name, token)
     return response
 
 

@@ -11,7 +11,6 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import FileResponse, Response
 
 from bratsseg.service.api.patients import get_photo, patient_facts
-from bratsseg.service.api.studies import study_facts
 from bratsseg.service.context import ContextOf, VisitorOf
 from bratsseg.service.pages.forms import FormOf, redirect, text
 from bratsseg.service.patients import (
@@ -27,8 +26,9 @@ from bratsseg.service.patients import (
 from bratsseg.service.photos import keep_photo, latest_photo
 from bratsseg.service.records import StudyRecord
 from bratsseg.service.refusal import Refusal
+from bratsseg.service.results.timeline import curve, timeline
+from bratsseg.service.studies.views import study_facts
 from bratsseg.service.templates import page
-from bratsseg.service.timeline import curve, timeline
 
 router = APIRouter()
 _EMPTY = dict.fromkeys(PatientFields.model_fields, "") | {"sex": "unknown"}
@@ -88,7 +88,7 @@ def show(request: Request, context: ContextOf, visitor: VisitorOf, patient: str)
         studies = session.scalars(
             select(StudyRecord)
             .where(StudyRecord.patient_id == patient)
-            .order_by(StudyRecord.created_at.desc())
+            .order_by(StudyRecord.taken_on.is_(None), StudyRecord.taken_on.desc(), StudyRecord.created_at.desc())
             .limit(200)
         )
         points = timeline(session, patient)

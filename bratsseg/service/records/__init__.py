@@ -5,6 +5,7 @@ from __future__ import annotations
 from bratsseg.service.records.accounts import ApiToken, LoginSession, User
 from bratsseg.service.records.audit import AuditEntry
 from bratsseg.service.records.base import Base, new_id, now
+from bratsseg.service.records.drafts import DrawingDraft
 from bratsseg.service.records.jobs import Job, JobStatus
 from bratsseg.service.records.patients import Patient, Photo
 from bratsseg.service.records.released import InstalledModel, WorkerState
@@ -17,6 +18,7 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "Base",
+    "DrawingDraft",
     "InstalledModel",
     "Job",
     "JobStatus",

@@ -39,7 +39,7 @@ class LoginSession(Base):
 
 
 class ApiToken(Base):
-    """A token for programs; it may do what its user may."""
+    """A token for programs; it may do what its user may, but make no tokens."""
 
     __tablename__ = "api_tokens"
 
@@ -47,6 +47,7 @@ class ApiToken(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     label: Mapped[str] = mapped_column(String(64))
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(default=now)
     revoked_at: Mapped[datetime | None]
 

@@ -1,4 +1,4 @@
-"""The audit: who did what to which record, when, from where. Rows are added; the database refuses anything else."""
+"""The audit: who did what to which record, when, from where. Rows are added; triggers refuse anything else."""
 
 from __future__ import annotations
 
@@ -9,17 +9,6 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bratsseg.service.records.base import ID, Base, now
-
-TRIGGERS = (
-    "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows never change'); END",
-    "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows never go'); END",
-)
-"""SQLite's way to forbid changes; another database has its own."""
-NO_REPLACING = (
-    "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) "
-    "BEGIN SELECT RAISE(ABORT, 'audit rows never change'); END"
-)
-"""INSERT OR REPLACE removes the row that is in its way without asking the triggers above."""
 
 
 class AuditEntry(Base):
@@ -36,3 +25,5 @@ class AuditEntry(Base):
     kind: Mapped[str] = mapped_column(String(32), default="")
     object_id: Mapped[str | None] = mapped_column(String(64), index=True)
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    chain: Mapped[str] = mapped_column(String(64))
+    """A hash over this row and the one before: see ``service.audit``."""

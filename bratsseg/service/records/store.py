@@ -1,4 +1,4 @@
-"""The door to the database. What is SQLite's own is here and in ``audit.TRIGGERS``, and nowhere else."""
+"""The door to the database. What is SQLite's own is here, and the audit's triggers are in the migrations."""
 
 from __future__ import annotations
 

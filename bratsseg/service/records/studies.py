@@ -11,7 +11,11 @@ from bratsseg.service.records.base import ID, Base, new_id, now
 
 
 class StudyRecord(Base):
-    """A study. ``kind`` is scan or picture; ``fingerprint`` is a hash over its files, so that none comes in twice."""
+    """A study. ``kind`` is scan or picture.
+
+    ``fingerprint`` is a hash over its files and ``content`` one over their voxels, so that none comes in twice, packed
+    anew or not; studies from before have no ``content``.
+    """
 
     __tablename__ = "studies"
 
@@ -20,6 +24,7 @@ class StudyRecord(Base):
     kind: Mapped[str] = mapped_column(String(16), default="scan")
     taken_on: Mapped[date | None]
     fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
+    content: Mapped[str | None] = mapped_column(String(64), index=True)
     created_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
 

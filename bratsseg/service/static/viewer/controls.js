@@ -33,10 +33,15 @@ export function tie(viewer) {
   on("#pen-size", "input", (one) => viewer.drawing.setSize(Number(one.value)));
   on("#paint", "click", () => viewer.paint());
   on("#undo", "click", () => viewer.undo());
-  on("#cancel", "click", () => viewer.stopCorrecting());
+  on("#redo", "click", () => viewer.redo());
+  on("#cancel, #draft-drop", "click", () => viewer.discard());
+  on("#draft-resume", "click", () => viewer.resume());
+  on("#comment", "input", () => viewer.drawing?.open && viewer.draft.touch());
   on("#save", "click", () => viewer.save());
   window.addEventListener("beforeunload", (event) => {
-    if (viewer.drawing?.open && viewer.drawing.changed) event.preventDefault();
+    if (!viewer.drawing?.open || !viewer.draft.unsaved) return;
+    viewer.draft.keep(); // while the browser asks
+    event.preventDefault();
   });
 }
 
@@ -76,6 +81,9 @@ export function keysOf(viewer) {
     d: () => find("#correct")?.click(),
     Enter: drawing(() => viewer.paint()),
     u: drawing(() => viewer.undo()),
+    "Ctrl+z": drawing(() => viewer.undo()),
+    "Ctrl+y": drawing(() => viewer.redo()),
+    "Ctrl+Shift+z": drawing(() => viewer.redo()),
     "?": () => (find("#keys").open = !find("#keys").open),
   };
   all("[name=modality]").forEach((one, at) => (keys[at + 1] = () => one.disabled || viewer.showScan(one.value)));

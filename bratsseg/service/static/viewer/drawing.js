@@ -1,11 +1,13 @@
 // Correcting: a drawing over the scan, in label values, saved as the result's own NIfTI file with other voxels.
 
+import { History } from "./history.js";
 import { pack, unpack } from "./nifti.js";
 
 export class Drawing {
   // `source` are the bytes of the label map that is corrected: its header goes with what is saved, so it lies at the same mm.
-  constructor(scene, grid, tissues, source) {
-    Object.assign(this, { scene, grid, tissues, source, pen: 0, size: 3, open: false, strokes: 0 });
+  // `changed()` is called after every stroke, undo and redo.
+  constructor(scene, grid, tissues, source, changed) {
+    Object.assign(this, { scene, grid, tissues, source, changed, pen: 0, size: 3, open: false });
   }
 
   // Begin with label values in file order.
@@ -22,8 +24,7 @@ export class Drawing {
     nv.setDrawColormap(lut);
     nv.createEmptyDrawing();
     this.grid.each((file, ras) => (nv.drawBitmap[ras] = values[file]));
-    nv.drawClearAllUndoBitmaps();
-    nv.drawAddUndoBitmap();
+    this.history = new History(nv.drawBitmap);
     nv.setDrawOpacity(this.scene.opacity);
     nv.refreshDrawing(true);
     nv.onDrawingChanged = (act) => act === "draw" && this.keep();
@@ -62,24 +63,26 @@ export class Drawing {
         }
       }
     }
-    nv.drawAddUndoBitmap();
     nv.refreshDrawing(true);
     this.keep();
   }
 
-  get changed() {
-    return this.strokes > 0;
-  }
-
-  // Count what can be taken back; NiiVue keeps the last eight states.
   keep() {
-    this.strokes = Math.min(this.strokes + 1, this.scene.nv.opts.maxDrawUndoBitmaps - 1);
+    this.history.voxels = this.scene.nv.drawBitmap; // NiiVue may have made a new one
+    if (this.history.keep()) this.changed();
   }
 
   undo() {
-    if (!this.strokes) return;
-    this.strokes -= 1;
-    this.scene.nv.drawUndo();
+    if (this.history.undo()) this.show();
+  }
+
+  redo() {
+    if (this.history.redo()) this.show();
+  }
+
+  show() {
+    this.scene.nv.refreshDrawing(true);
+    this.changed();
   }
 
   end() {

@@ -15,14 +15,20 @@ export function listen(canvas, actions) {
       const { target } = event;
       const drawn = target === canvas;
       if (drawn && event.key !== "Tab") event.stopPropagation();
-      if (event.ctrlKey || event.metaKey || event.altKey || (!drawn && needed(target, event.key))) return;
-      const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+      if (event.altKey || (!drawn && needed(target, event.key))) return;
+      const action = actions[named(event)];
       if (!action || (event.key === "Enter" && !drawn)) return;
       event.preventDefault();
       action(event);
     },
     true,
   );
+}
+
+// "Ctrl+z", "Ctrl+Shift+z", "+", "ArrowUp"; the Mac's command key is Ctrl.
+function named(event) {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  return event.ctrlKey || event.metaKey ? `Ctrl+${event.shiftKey ? "Shift+" : ""}${key}` : key;
 }
 
 function needed(target, key) {

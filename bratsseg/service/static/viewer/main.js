@@ -1,6 +1,8 @@
 // The viewer of one result: reads what the page was given, loads the files, and ties the controls to the scene.
 
 import { keysOf, tie } from "./controls.js";
+import { ask } from "./dialog.js";
+import { Draft, formOf } from "./draft.js";
 import { Drawing } from "./drawing.js";
 import { Grid } from "./grid.js";
 import { listen } from "./keys.js";
@@ -8,6 +10,7 @@ import { largestSlice, lesionsOf } from "./lesions.js";
 import { unpack } from "./nifti.js";
 import { bitsOfLabels, bitsOfProbabilities, indicesOf, labelsOfBits, layerOf, NAMES } from "./regions.js";
 import { read, Scene } from "./scene.js";
+import { change } from "./server.js";
 
 const AXES = { axial: 2, coronal: 1, sagittal: 0, grid: 2, render: 2 };
 const root = document.getElementById("viewer");
@@ -197,17 +200,37 @@ class Viewer {
     return facts.tissues.find((one) => one.value === value)?.name ?? "no tumour";
   }
 
+  // Begin with the outlines as shown, but not over a drawing that waits to be gone on with.
   correct() {
+    if (!find("#draft-resume")) return this.draw(labelsOfBits(this.bits, facts.tissues));
+    find("#draft-offer").scrollIntoView({ block: "nearest" });
+    find("#draft-resume").focus();
+    say("go on with your drawing, or discard it first");
+  }
+
+  draw(values, replaces = "") {
     if (this.drawing?.open) return;
-    this.drawing = new Drawing(this.scene, this.grid, facts.tissues, this.labelBytes);
-    this.drawing.begin(labelsOfBits(this.bits, facts.tissues));
+    this.drawing = new Drawing(this.scene, this.grid, facts.tissues, this.labelBytes, () => this.drawn());
+    this.draft = new Draft(`${root.dataset.result}/draft`, facts.revision, replaces, {
+      make: () => this.drawing.file(),
+      comment: () => find("#comment").value,
+      tell: tellDraft,
+    });
+    this.drawing.begin(values);
+    this.offerUndo();
+    tellDraft("", false);
     this.showRegions();
     this.drawing.take(this.penOf());
     root.dataset.drawing = "true";
     find("#drawing").hidden = false;
-    find("#correct").disabled = true;
+    this.allowDeciding(false);
     find("#drawing").scrollIntoView({ block: "nearest" });
     canvas.focus({ preventScroll: true });
+  }
+
+  // While a drawing is open nobody accepts what it is about to replace.
+  allowDeciding(allowed) {
+    for (const button of all("#correct, .review [name=decision]")) button.disabled = !allowed;
   }
 
   penOf() {
@@ -225,10 +248,51 @@ class Viewer {
     this.tellPlace();
   }
 
+  redo() {
+    this.drawing.redo();
+    this.tellPlace();
+  }
+
+  // After every stroke, undo and redo.
+  drawn() {
+    this.draft.touch();
+    this.offerUndo();
+  }
+
+  offerUndo() {
+    find("#undo").disabled = !this.drawing.history.done.length;
+    find("#redo").disabled = !this.drawing.history.undone.length;
+  }
+
+  // Go on with the drawing that the server kept.
+  async resume() {
+    try {
+      const { values } = await unpack(await fetchFrom(facts.draft.url, "the drawing"));
+      find("#comment").value ||= facts.draft.comment;
+      this.draw(values, facts.draft.window);
+      find("#draft-offer").remove();
+    } catch (error) {
+      say(`the drawing could not be opened: ${error.message}`);
+    }
+  }
+
+  async discard() {
+    if (!(await ask(find("#discard")))) return canvas.focus({ preventScroll: true });
+    try {
+      await this.draft?.close();
+      await change("DELETE", `${root.dataset.result}/draft`);
+      if (this.drawing?.open) this.stopCorrecting();
+      find("#draft-offer")?.remove();
+      say("the drawing is discarded");
+    } catch (error) {
+      say(`not discarded: ${error.message}`);
+    }
+  }
+
   stopCorrecting() {
     this.drawing.end();
     find("#drawing").hidden = true;
-    find("#correct").disabled = false;
+    this.allowDeciding(true);
     delete root.dataset.drawing;
     this.showRegions();
   }
@@ -236,31 +300,45 @@ class Viewer {
   async save() {
     const button = find("#save");
     button.disabled = true;
-    say("saving the correction");
+    tellDraft("saving the correction", false);
     try {
-      const comment = new URLSearchParams({ comment: find("#comment").value });
-      const answer = await fetch(`${root.dataset.result}/correction?${comment}`, {
-        method: "PUT",
-        headers: { "Content-Type": "application/gzip", "X-CSRF-Token": document.querySelector("[name=csrf-token]").content },
-        body: await this.drawing.file(),
-      });
-      if (!answer.ok) throw new Error((await answer.json()).message);
+      await this.draft.keep(); // whatever becomes of the correction, the drawing is safe
+      await this.draft.close();
+      const form = formOf(await this.drawing.file(), find("#comment").value, facts.revision);
+      await change("PUT", `${root.dataset.result}/correction`, form);
       this.drawing.open = false; // so that leaving is not warned of
       location.hash = `at=${this.scene.mm.map((one) => one.toFixed(3)).join(",")}`;
       location.reload();
     } catch (error) {
       button.disabled = false;
-      say(`not saved: ${error.message}`);
+      this.draft.open();
+      const changed = error.code === "result_changed"; // told in a whole sentence
+      tellDraft(changed ? `${error.message}. Your drawing is kept as a draft and offered there.` : `not saved: ${error.message}.`, true);
+      if (changed) find("#draft-status").append(" ", reopening());
     }
   }
+}
+
+// Where the drawing stands, beside its buttons.
+function tellDraft(text, wrong) {
+  find("#draft-status").textContent = text;
+  find("#draft-status").classList.toggle("problem", wrong);
+}
+
+function reopening() {
+  return Object.assign(document.createElement("a"), { href: location.pathname, textContent: "Open the result as it is now" });
 }
 
 function number(value) {
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2);
 }
 
-async function fetchBytes(name) {
-  const answer = await fetch(facts.files[name].url);
+function fetchBytes(name) {
+  return fetchFrom(facts.files[name].url, name);
+}
+
+async function fetchFrom(url, name) {
+  const answer = await fetch(url);
   if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
   return answer.arrayBuffer();
 }

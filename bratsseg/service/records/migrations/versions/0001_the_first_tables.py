@@ -5,12 +5,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from bratsseg.service.records.audit import TRIGGERS
-
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+
+_TRIGGERS = (
+    "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows never change'); END",
+    "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows never go'); END",
+)
 
 
 def upgrade() -> None:
@@ -260,5 +263,5 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_reviews_result_id"), ["result_id"], unique=False)
 
     if op.get_bind().dialect.name == "sqlite":
-        for trigger in TRIGGERS:
+        for trigger in _TRIGGERS:
             op.execute(trigger)

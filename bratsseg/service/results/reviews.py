@@ -23,9 +23,11 @@ from bratsseg.service.audit import record_action
 from bratsseg.service.cases import case_of
 from bratsseg.service.context import Context
 from bratsseg.service.intake.scans import AT_ONCE, read_bounded
+from bratsseg.service.patients import is_plain
 from bratsseg.service.records import Result, Review, StudyRecord, new_id
 from bratsseg.service.refusal import Refusal, of_error
-from bratsseg.service.results import find_result, record_of
+from bratsseg.service.results.revisions import require_latest
+from bratsseg.service.results.views import find_result, record_of
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.grid import Grid
 from bratsseg.study.labelmap import LabelMap
@@ -38,10 +40,17 @@ _NOTE = "the outlines were corrected by a reader"
 
 
 def add_review(
-    session: Session, visitor: Visitor, result_id: str, decision: Literal["accept", "reject"], comment: str
+    session: Session,
+    visitor: Visitor,
+    result_id: str,
+    decision: Literal["accept", "reject"],
+    *,
+    comment: str,
+    seen: str | None,
 ) -> Review:
-    """Accept or reject a result as it stands now."""
+    """Accept or reject a result as it was ``seen``; a ``Refusal`` of ``require_latest`` when it is not so any more."""
     result = find_result(session, result_id)
+    require_latest(result, seen)
     review = _review(visitor, result, decision, comment)
     session.add(review)
     session.flush()
@@ -49,14 +58,18 @@ def add_review(
     return review
 
 
-def add_correction(context: Context, visitor: Visitor, result_id: str, content: bytes, comment: str) -> Review:
+def add_correction(
+    context: Context, visitor: Visitor, result_id: str, content: bytes, *, comment: str, seen: str | None
+) -> Review:
     """Keep a label map that a reader drew, in every format, with a report and measures of its own.
 
     ``content`` is a NIfTI file on the grid of the result, in any order and direction of axes. Raises a ``Refusal``
-    (422): ``grids_differ``, ``labels_invalid``, ``unreadable``.
+    (422): ``grids_differ``, ``labels_invalid``, ``unreadable``; that of ``require_latest`` when the result is not as
+    it was ``seen``.
     """
     with context.store.reading() as session:
         result = find_result(session, result_id)
+        require_latest(result, seen)
         study = session.get_one(StudyRecord, result.study_id)
     if study.kind == "picture":
         raise Refusal(422, "invalid", "the outlines of a picture cannot be drawn over; accept or reject them")
@@ -64,12 +77,15 @@ def add_correction(context: Context, visitor: Visitor, result_id: str, content: 
     review = _review(visitor, result, "correct", comment)
     folder = context.settings.corrections / review.id
     folder.mkdir(mode=0o700)
+    drawing = folder / "drawing.nii.gz"
     try:
         with AT_ONCE:
             scans = read_study(case_of(study, context.settings.studies / study.id))
-            label_map = _read_drawing(folder / "drawing.nii.gz", content, scans.reference, record)
+            most = context.settings.limits.volume
+            label_map = _read_drawing(Content(drawing, {drawing: content}), scans.reference, record, most)
             review.measures = _write(folder, label_map, scans, record)
         with context.store.writing() as session:
+            require_latest(find_result(session, result_id), seen)  # measuring took a while
             session.add(review)
             record_action(session, visitor, "review.correct", review.id, result=result.id)
     except CaseError as error:
@@ -81,22 +97,29 @@ def add_correction(context: Context, visitor: Visitor, result_id: str, content: 
     return review
 
 
-def _review(visitor: Visitor, result: Result, decision: str, comment: str) -> Review:
+def bounded_comment(comment: str) -> str:
+    """A reader's words without space around them; a ``Refusal`` (422) when they are too many, or no plain text."""
     if len(comment) > LONGEST_COMMENT:
         raise Refusal(422, "invalid", f"a comment may have at most {LONGEST_COMMENT:,} characters")
+    if not is_plain(comment):
+        raise Refusal(422, "invalid", "a comment must be text without control characters")
+    return comment.strip()
+
+
+def _review(visitor: Visitor, result: Result, decision: str, comment: str) -> Review:
     return Review(
         id=new_id(),
         result_id=result.id,
         user_id=visitor.user_id,
         user_name=visitor.name,
         decision=decision,
-        comment=comment.strip(),
+        comment=bounded_comment(comment),
     )
 
 
-def _read_drawing(path: Path, content: bytes, like: Volume, record: CaseRecord) -> LabelMap:
+def _read_drawing(content: Content, like: Volume, record: CaseRecord, most: int) -> LabelMap:
     """The drawing as regions on the grid of ``like``."""
-    drawn = read_bounded(Content(path, {path: content}), "the drawing", prod(like.grid.shape))
+    drawn = read_bounded(content, "the drawing", prod(like.grid.shape), most)
     values = _onto(drawn, like.grid)
     regions = get_dialect(record.dialect).decode(values, "the drawing")
     seen = {region for region, mask in zip(Region, regions, strict=True) if mask.any()}

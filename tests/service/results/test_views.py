@@ -12,38 +12,10 @@ import pytest
 from PIL import Image
 
 from bratsseg.service.accounts.roles import Role
-from bratsseg.service.results import verdict_of
+from bratsseg.service.results.views import verdict_of
 from tests.conftest import head_slice
 from tests.service.conftest import OBLIQUE, accept, finish
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory, seed, scans):
-    """Two dates of one patient, the first on an oblique grid, segmented."""
-    import shutil
-
-    from tests.service.conftest import Site, make_settings
-
-    site = Site(make_settings(shutil.copytree(seed, tmp_path_factory.mktemp("site") / "data")))
-    client = site.client(Role.RADIOLOGIST)
-    patient = client.post("/api/v1/patients", json={"number": "7", "name": "Meyer, Anna"}).json()["id"]
-    results = []
-    for number, (day, affine) in enumerate((("2026-01-05", OBLIQUE), ("2026-03-01", None))):
-        answer = accept(client, scans(number, affine), patient_id=patient, taken_on=day)
-        assert answer.status_code == 201, answer.text
-        results.append(finish(site, client, answer.json()["job_id"])["result_id"])
-    yield site, client, patient, results
-    site.context.store.close()
-
-
-def image(content: bytes) -> nib.Nifti1Image:
-    return nib.Nifti1Image.from_bytes(gzip.decompress(content))
-
-
-def fetch(client, result: str, name: str) -> bytes:
-    answer = client.get(f"/api/v1/results/{result}/files/{name}")
-    assert answer.status_code == 200, answer.text
-    return answer.content
+from tests.service.results.conftest import correct, decide, fetch, image, nothing_drawn, packed
 
 
 def test_a_result_tells_what_the_viewer_needs(shared):
@@ -123,8 +95,8 @@ def test_a_reader_accepts_or_rejects_and_every_word_stays(shared):
     address = f"/api/v1/results/{second}"
     assert client.post(f"{address}/reviews", json={"decision": "perhaps"}).status_code == 422
     attack = "<script>alert(1)</script>"
-    client.post(f"{address}/reviews", json={"decision": "reject", "comment": attack})
-    client.post(f"{address}/reviews", json={"decision": "accept", "comment": "after all"})
+    decide(client, second, "reject", attack)
+    decide(client, second, "accept", "after all")
     facts = client.get(address).json()
     assert [review["decision"] for review in facts["reviews"]] == ["reject", "accept"]
     assert facts["decision"] == "accept"
@@ -142,7 +114,7 @@ def test_a_correction_lies_where_it_was_drawn(shared, as_shown):
     values[13, 11:13, 10] = 3
     drawn = nib.Nifti1Image(values.astype(np.uint8), drawn.affine)
     sent = nib.as_closest_canonical(drawn) if as_shown else drawn
-    answer = client.put(f"{address}/correction", content=gzip.compress(sent.to_bytes()), params={"comment": "drawn"})
+    answer = correct(client, first, packed(sent), "drawn")
     assert answer.status_code == 201, answer.text
     back = image(fetch(client, first, "corrected.nii.gz"))
     np.testing.assert_allclose(back.affine, drawn.affine, atol=1e-4)
@@ -169,10 +141,9 @@ def test_a_drawing_on_another_grid_or_of_other_values_is_refused(shared, change,
     labels = image(fetch(client, first, "labels.nii.gz"))
     before = len(list(site.settings.corrections.iterdir()))
     values, affine = change(np.asarray(labels.dataobj), labels.affine)
-    content = gzip.compress(nib.Nifti1Image(values.astype(np.uint8), affine).to_bytes())
-    answer = client.put(f"/api/v1/results/{first}/correction", content=content)
+    answer = correct(client, first, packed(nib.Nifti1Image(values.astype(np.uint8), affine)))
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
-    assert client.put(f"/api/v1/results/{first}/correction", content=b"no").status_code == 422
+    assert correct(client, first, b"no").status_code == 422
     assert len(list(site.settings.corrections.iterdir())) == before
 
 
@@ -223,7 +194,7 @@ def test_a_picture_is_measured_in_pixels_and_never_in_mm(seed, tmp_path):
     assert shown.getpixel((30, 20)) == (86, 180, 233)
     assert shown.getpixel((36, 25)) == (220, 220, 220)
     assert "mL" not in client.get(f"/results/{job['result_id']}").text.partition("<main")[2].partition("<footer")[0]
-    site.context.store.close()
+    site.context.close()
 
 
 def test_a_grey_picture_is_taken_by_the_picture_model_that_ships(seed, tmp_path):
@@ -241,7 +212,7 @@ def test_a_grey_picture_is_taken_by_the_picture_model_that_ships(seed, tmp_path)
     refused = finish(site, client, accept(client, {"other.png": _png(gradient)}).json()["job_id"])
     assert (refused["status"], refused["code"]) == ("failed", "not_a_brain_scan")
     assert refused["reason"].endswith("give a scan of a brain")
-    site.context.store.close()
+    site.context.close()
 
 
 def _png(pixels):
@@ -264,21 +235,19 @@ def test_lists_of_studies_and_jobs_name_the_patient_in_the_audit(shared):
 
 def test_nothing_is_measured_against_a_result_that_was_rejected(shared):
     _, client, patient, (first, second) = shared
-    client.post(f"/api/v1/results/{first}/reviews", json={"decision": "reject"})
+    decide(client, first, "reject")
     assert client.get(f"/api/v1/results/{second}").json()["prior"] is None
     points = client.get(f"/api/v1/patients/{patient}/timeline").json()["points"]
     assert [point["id"] for point in points] == [first, second]
     assert points[1]["change_ml"]["WT"] is None
     assert "<svg" not in client.get(f"/patients/{patient}").text
-    client.post(f"/api/v1/results/{first}/reviews", json={"decision": "accept"})
+    decide(client, first, "accept")
     assert client.get(f"/api/v1/results/{second}").json()["prior"]["id"] == first
 
 
 def test_a_correction_has_the_last_word_on_the_verdict(shared):
     _, client, _, (first, _) = shared
-    labels = image(fetch(client, first, "labels.nii.gz"))
-    nothing = nib.Nifti1Image(np.zeros(labels.shape, np.uint8), labels.affine)
-    sent = client.put(f"/api/v1/results/{first}/correction", content=gzip.compress(nothing.to_bytes()))
+    sent = correct(client, first, nothing_drawn(client, first))
     assert sent.status_code == 201, sent.text
     facts = client.get(f"/api/v1/results/{first}").json()
     assert (facts["verdict"], facts["regions"]["WT"]["volume_ml"]) == ("none_found", 0)
@@ -291,7 +260,5 @@ def test_a_drawing_too_large_is_refused_by_its_header(shared):
     _, client, _, (first, _) = shared
     bomb = nib.Nifti1Image(np.zeros((1, 1, 1), np.uint8), np.eye(4))
     bomb.header.set_data_shape((2000, 2000, 2000))
-    answer = client.put(
-        f"/api/v1/results/{first}/correction", content=gzip.compress(bomb.header.binaryblock + bytes(4))
-    )
+    answer = correct(client, first, gzip.compress(bomb.header.binaryblock + bytes(4)))
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large"), answer.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bratsseg.exchange import labels_of
@@ -16,7 +16,9 @@ from bratsseg.service.models import model_facts
 from bratsseg.service.pictures import FILES as PICTURE_FILES
 from bratsseg.service.records import InstalledModel, Patient, Result, Review, StudyRecord
 from bratsseg.service.refusal import not_found
+from bratsseg.service.results.revisions import revision_of
 from bratsseg.service.settings import Settings
+from bratsseg.service.studies.days import told_day
 from bratsseg.study.dialect import get_dialect
 from bratsseg.study.modality import Modality
 from bratsseg.study.quality import quality_flags
@@ -112,7 +114,7 @@ def result_facts(context: Context, session: Session, result: Result) -> dict[str
         "study": {
             "id": study.id,
             "kind": study.kind,
-            "taken_on": None if study.taken_on is None else study.taken_on.isoformat(),
+            "taken_on": told_day(study),
             "modalities": [file.role for file in study.files if file.role in list(Modality)],
         },
         "patient_id": study.patient_id,
@@ -136,6 +138,7 @@ def result_facts(context: Context, session: Session, result: Result) -> dict[str
             **({} if model is None else {"card": model.card, "installed": model_facts(model)}),
         },
         "corrected": None if correction is None else correction.id,
+        "revision": revision_of(result),
         "reviews": [review_facts(review) for review in result.reviews],
         "prior": prior_of(session, result, study),
         "files": {
@@ -179,11 +182,14 @@ def review_facts(review: Review) -> dict[str, Any]:
 def prior_of(session: Session, result: Result, study: StudyRecord) -> dict[str, Any] | None:
     """The result of the same patient's study before this one, with the change of each volume in mL since.
 
-    One that a reader rejected is passed over: nothing is measured against outlines that are wrong.
+    One that a reader rejected is passed over: nothing is measured against outlines that are wrong. None where the day
+    of this study is unknown, and none of an unknown day is taken: nobody knows which came first.
     """
-    if study.patient_id is None:
+    if study.patient_id is None or study.taken_on is None:
         return None
-    earlier = [one for _, one in history(session, study.patient_id, upto=study) if not is_rejected(one)]
+    known = [(one, found) for one, found in history(session, study.patient_id) if one.taken_on is not None]
+    at = next((number for number, (one, _) in enumerate(known) if one.id == study.id), len(known))
+    earlier = [found for _, found in known[:at] if not is_rejected(found)]
     if not earlier:
         return None
     before = earlier[-1]
@@ -193,28 +199,22 @@ def prior_of(session: Session, result: Result, study: StudyRecord) -> dict[str, 
         for region, value in today.items()
     }
     taken = session.get_one(StudyRecord, before.study_id)
-    return {**summary(before), "taken_on": day_of(taken), "change_ml": changes}
+    return {**summary(before), "taken_on": told_day(taken), "change_ml": changes}
 
 
-def history(session: Session, patient_id: str, upto: StudyRecord | None = None) -> list[tuple[str, Result]]:
-    """(day, latest result of each study) of a patient, oldest first; before ``upto`` only when it is given."""
-    day = func.coalesce(StudyRecord.taken_on, func.date(StudyRecord.created_at))
+def history(session: Session, patient_id: str) -> list[tuple[StudyRecord, Result]]:
+    """Each study of a patient with its latest result, oldest first; those of an unknown day come last."""
     studies = session.scalars(
-        select(StudyRecord).where(StudyRecord.patient_id == patient_id).order_by(day, StudyRecord.created_at)
+        select(StudyRecord)
+        .where(StudyRecord.patient_id == patient_id)
+        .order_by(StudyRecord.taken_on.is_(None), StudyRecord.taken_on, StudyRecord.created_at)
     )
     found = []
     for study in studies:
-        if upto is not None and study.id == upto.id:
-            break
         latest = select(Result).where(Result.study_id == study.id).order_by(Result.created_at.desc()).limit(1)
         if (result := session.scalars(latest).first()) is not None:
-            found.append((day_of(study), result))
+            found.append((study, result))
     return found
-
-
-def day_of(study: StudyRecord) -> str:
-    """The day of the scan where it is known, otherwise of the upload."""
-    return (study.taken_on or study.created_at.date()).isoformat()
 
 
 def patient_behind(session: Session, result: Result) -> Patient | None:

@@ -1,0 +1,55 @@
+"""The revision of a result: what a reader saw, so that nobody accepts outlines that changed meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bratsseg import wording
+from bratsseg.service.records import Result, Review
+from bratsseg.service.refusal import Refusal
+from bratsseg.study.regions import Region
+
+_ASK = "look at the result as it is now, and then decide"
+
+
+def revision_of(result: Result) -> str:
+    """What names the state of a result: the id of its latest review, or its own while nobody has reviewed it."""
+    return result.reviews[-1].id if result.reviews else result.id
+
+
+def require_latest(result: Result, seen: str | None) -> None:
+    """Refuse a decision about anything but the latest state.
+
+    Raises a ``Refusal``: 428 ``revision_missing`` when the reader does not say what was seen, 409 ``result_changed``
+    with the ``revision`` of now and what came since.
+    """
+    if not seen:
+        text = f"a decision must say which state of the result was seen, and says none; {_ASK}"
+        raise Refusal(428, "revision_missing", text)
+    if seen == revision_of(result):
+        return
+    missed = _since(result, seen)
+    text = f"Not stored: since you opened this result, {'; then '.join(_told(result, review) for review in missed)}"
+    raise Refusal(409, "result_changed", f"{text}. {_ASK.capitalize()}", revision=revision_of(result))
+
+
+def _since(result: Result, seen: str) -> list[Review]:
+    """The reviews after the one that was seen; all of them when it is none of this result's."""
+    ids = [review.id for review in result.reviews]
+    return list(result.reviews[ids.index(seen) + 1 :] if seen in ids else result.reviews)
+
+
+def _told(result: Result, review: Review) -> str:
+    """One review in the words of a radiologist: who, when, and what it made of the outlines."""
+    done = {"accept": "accepted it", "reject": "rejected it", "correct": "saved a correction"}[review.decision]
+    when = f"{review.created_at:%Y-%m-%d at %H:%M} UTC"
+    told = f"{review.user_name} {done} on {when}"
+    if review.decision != "correct":
+        return told
+    earlier = [one for one in result.reviews[: result.reviews.index(review)] if one.decision == "correct"]
+    before = earlier[-1].measures if earlier else result.measures
+    return f"{told} (whole tumour {_whole(before)} before, {_whole(review.measures)} now)"
+
+
+def _whole(measures: dict[str, Any]) -> str:
+    return wording.ml(measures["regions"][str(Region.WT)]["volume_ml"])
