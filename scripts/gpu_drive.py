@@ -152,7 +152,7 @@ class Drive:
     def command(self, name: str, limit: float) -> list[str]:
         """The command line of a piece."""
         python, device, small = sys.executable, self.options.device, self.options.small
-        scripts, config = ROOT / "scripts", "configs/training/default.yaml"
+        scripts, config = ROOT / "scripts", "configs/training/default_3d.yaml"
         if name == "imports":
             return [python, "-c", IMPORTS]
         if name == "selftest":

@@ -102,11 +102,11 @@ def test_training_that_broke_at_once_is_begun_again_with_care(script: Any, tmp_p
         ("train", "exit code 1"),
         ("train again", "well"),
     ]
-    read_config(Experiment, ROOT / "configs" / "training" / "default.yaml", module.CAREFUL)
+    read_config(Experiment, ROOT / "configs" / "training" / "default_3d.yaml", module.CAREFUL)
 
 
 def test_patients_are_made_where_training_is_held_up_least(script: Any) -> None:
-    config = ROOT / "configs" / "training" / "default.yaml"
+    config = ROOT / "configs" / "training" / "default_3d.yaml"
     module, experiment = script("bench_making"), read_config(Experiment, config)
     for rates, on_device, makers in (
         ({"on_device": 4.0, "by_makers": 20.0, "steps": 30.0, "steps_32": 0.0}, True, True),
@@ -124,7 +124,7 @@ def test_patients_are_made_where_training_is_held_up_least(script: Any) -> None:
 
 
 def test_float32_is_taken_where_half_precision_is_slower(script: Any) -> None:
-    experiment = read_config(Experiment, ROOT / "configs" / "training" / "default.yaml")
+    experiment = read_config(Experiment, ROOT / "configs" / "training" / "default_3d.yaml")
     found = script("bench_making").compare(experiment, on_device=40.0, by_makers=1.0, steps=2.0, steps_32=6.0)
     assert "trainer.precision=32-true" in found["overrides"]
     assert found["steps a second, made by device"] > 2.0

@@ -34,7 +34,7 @@ SMALL = (
 
 
 def small(*overrides: str) -> Experiment:
-    return read_config(Experiment, CONFIGS / "default.yaml", [*SMALL, *overrides])
+    return read_config(Experiment, CONFIGS / "default_3d.yaml", [*SMALL, *overrides])
 
 
 def log(run: Path) -> list[dict[str, str]]:
@@ -125,7 +125,7 @@ def test_patients_on_the_device_need_no_workers() -> None:
 
 
 def test_the_3d_network_is_small_enough_to_ship() -> None:
-    experiment = read_config(Experiment, CONFIGS / "default.yaml")
+    experiment = read_config(Experiment, CONFIGS / "default_3d.yaml")
     with torch.device("meta"):
         state = build_network(experiment.network).state_dict()
     assert sum(value.numel() for value in state.values()) <= 7_500_000

@@ -29,7 +29,7 @@ SMALL = (
 
 
 def small(*overrides: str) -> Experiment:
-    return read_config(Experiment, ROOT / "configs" / "training" / "default.yaml", [*SMALL, *overrides])
+    return read_config(Experiment, ROOT / "configs" / "training" / "default_3d.yaml", [*SMALL, *overrides])
 
 
 @pytest.fixture
