@@ -24,6 +24,7 @@ from bratsseg.exchange import add_bids
 from bratsseg.report.cohort_report import write_index
 from bratsseg.results.filenames import BIDS_FOLDER, INDEX, TABLE
 from bratsseg.results.moves import Moves
+from bratsseg.results.progress import RunProgress
 from bratsseg.results.staging import Staging
 from bratsseg.results.table import rebuild_table
 from bratsseg.study.account import Account
@@ -156,6 +157,7 @@ def segment_cases(
             moves = follow_cases(cases, names, staging, options)
         steps = Steps(segmenter, options, out, names, staging, on_stage=on_stage)
         shared = SharedSteps(steps, staging, names, since_ns)
+        progress = RunProgress(staging, len(cases), shared.since_ns, segmenter.runtime.device)
         if watcher is not None:
             watcher.begin(len(cases))
         try:
@@ -164,6 +166,7 @@ def segment_cases(
                 for outcome in share(
                     cases, shared, lambda some, taken: overlap(some, taken.read, taken.compute, taken.write, threads)
                 ):
+                    progress.settled()
                     if watcher is not None:
                         watcher.settled(outcome)
                     outcomes.append(outcome.small())

@@ -34,7 +34,7 @@ class SharedSteps:
     def __init__(self, steps: Steps, staging: Staging, names: Names, since_ns: int | None = None) -> None:
         self._steps, self._names = steps, names
         self._out, self._claims = staging.out, staging.claims
-        self._since = self._claims.files.now_ns() if since_ns is None else since_ns
+        self.since_ns = self._claims.files.now_ns() if since_ns is None else since_ns
 
     def read(self, case: Case) -> Work | None:
         """Claim a case and take it to the network's input; None when another run has it."""
@@ -65,7 +65,7 @@ class SharedSteps:
         """What another run made of a case since all began, where it was asked for the same."""
         path = record_path(self._out, name)
         try:
-            if path.stat().st_mtime_ns <= self._since:
+            if path.stat().st_mtime_ns <= self.since_ns:
                 return None
         except OSError:
             return None

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from bratsseg.claims.claims import BEAT_SECONDS, FOLDER, LEASE_SECONDS, ClaimLost, Claims
 from bratsseg.claims.files import ClaimFile, ClaimFiles
-from bratsseg.claims.owner import Owner
+from bratsseg.claims.owner import ClaimOwner
 
-__all__ = ["BEAT_SECONDS", "FOLDER", "LEASE_SECONDS", "ClaimFile", "ClaimFiles", "ClaimLost", "Claims", "Owner"]
+__all__ = ["BEAT_SECONDS", "FOLDER", "LEASE_SECONDS", "ClaimFile", "ClaimFiles", "ClaimLost", "ClaimOwner", "Claims"]

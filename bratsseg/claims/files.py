@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bratsseg.claims.owner import Owner
+from bratsseg.claims.owner import ClaimOwner
 
 _TRIES = 20
 
@@ -29,11 +29,11 @@ class ClaimFile:
     text: str
     token: str
     what: str
-    owner: Owner | None
+    owner: ClaimOwner | None
     beaten_ns: int
 
 
-def claim_text(what: str, owner: Owner, token: str) -> str:
+def claim_text(what: str, owner: ClaimOwner, token: str) -> str:
     """What a claim's file holds."""
     facts = {"what": what, "host": owner.host, "pid": owner.pid, "space": owner.space, "started": owner.started}
     return json.dumps({**facts, "token": token}, ensure_ascii=False) + "\n"
@@ -42,9 +42,9 @@ def claim_text(what: str, owner: Owner, token: str) -> str:
 class ClaimFiles:
     """The files in ``folder``, which is made when it is needed."""
 
-    def __init__(self, folder: Path, owner: Owner | None = None) -> None:
+    def __init__(self, folder: Path, owner: ClaimOwner | None = None) -> None:
         self.folder = folder
-        self.owner = owner or Owner.me()
+        self.owner = owner or ClaimOwner.me()
 
     def put(self, name: str, text: str) -> bool:
         """Make the file ``name``; False when another is there."""
@@ -70,7 +70,7 @@ class ClaimFiles:
             return None
         try:
             facts = json.loads(text)
-            owner = Owner(facts["host"], facts["pid"], facts["space"], facts["started"])
+            owner = ClaimOwner(facts["host"], facts["pid"], facts["space"], facts["started"])
             return ClaimFile(name, text, facts["token"], facts["what"], owner, beaten)
         except (ValueError, KeyError, TypeError):
             return ClaimFile(name, text, "torn", "", None, beaten)
@@ -105,9 +105,9 @@ class ClaimFiles:
             return sorted(entry.name for entry in os.scandir(self.folder))
         return []
 
-    def author(self, name: str) -> Owner | None:
+    def author(self, name: str) -> ClaimOwner | None:
         """Whose step the hidden file ``name`` belongs to; None for the file of a claim."""
-        return Owner.of_label(name[1:].partition(".")[0]) if name.startswith(".") else None
+        return ClaimOwner.of_label(name[1:].partition(".")[0]) if name.startswith(".") else None
 
     def remove_folder(self) -> None:
         """Remove the folder if nothing is in it."""

@@ -13,7 +13,7 @@ _PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
-class Owner:
+class ClaimOwner:
     """A process. ``space`` names where its number counts: the boot of a machine, and a container's own numbers."""
 
     host: str
@@ -22,7 +22,7 @@ class Owner:
     started: str = ""
 
     @classmethod
-    def me(cls) -> Owner:
+    def me(cls) -> ClaimOwner:
         """This process."""
         return cls(platform.node(), os.getpid(), _space(), _started(os.getpid()) or "")
 
@@ -32,7 +32,7 @@ class Owner:
         return f"{self.space or '0'}-{self.pid}-{self.started or '0'}"
 
     @classmethod
-    def of_label(cls, label: str) -> Owner | None:
+    def of_label(cls, label: str) -> ClaimOwner | None:
         """The owner that ``label`` is of, without its host; None for any other text."""
         space, _, rest = label.partition("-")
         pid, _, started = rest.partition("-")

@@ -25,6 +25,8 @@ from bratsseg.files import sync_folder
 from bratsseg.results.swap import exchange
 
 PREFIX = ".bratsseg-run-"
+CASE = "case "
+"""What the claim of a case begins with."""
 _WAS = "was"
 
 
@@ -33,7 +35,7 @@ def claim_of(case: str) -> str:
 
     The capitals count for nothing, as on some disks.
     """
-    return f"case {case.partition('/')[0].casefold()}"
+    return f"{CASE}{case.partition('/')[0].casefold()}"
 
 
 class Staging:
@@ -65,6 +67,11 @@ class Staging:
         with suppress(OSError):
             remove_stale(self.out, self.claims)  # of runs that were killed while this one went on
         self.claims.__exit__(kind, error, at)
+
+    @property
+    def private(self) -> Path:
+        """The private folder."""
+        return self._folder
 
     def ignores_case(self) -> bool:
         """True when OUT's file system holds ``A`` and ``a`` for one name; asked while the private folder is there."""

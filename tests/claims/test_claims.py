@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bratsseg.claims import ClaimFiles, Claims, Owner
+from bratsseg.claims import ClaimFiles, ClaimOwner, Claims
 from tests.claims.turns import Claimant
 
 LEASE = 90.0
@@ -25,9 +25,9 @@ class Machines:
         self.folder, self.seconds, self.published = folder / "claims", 0.0, []
         self._made: list[Claims] = []
 
-    def claims(self, owner: Owner | None = None) -> Claims:
+    def claims(self, owner: ClaimOwner | None = None) -> Claims:
         number = len(self._made)
-        files = ClaimFiles(self.folder, owner or Owner(f"machine{number}", number))
+        files = ClaimFiles(self.folder, owner or ClaimOwner(f"machine{number}", number))
         made = Claims(files, lease=LEASE, beat=1e6, monotonic=lambda: self.seconds, sleep=lambda _: None)
         made._beat = LEASE / 6  # what is waited for to believe an old claim; the thread never beats
         made._start_beating = lambda: None  # type: ignore[method-assign]

@@ -92,7 +92,7 @@ def test_both_runs_tell_of_every_case_and_write_the_index_of_all(studies: Path, 
     assert all(case in page for case in case_names(2))
 
 
-def test_a_case_of_a_run_elsewhere_is_left_to_it_until_its_lease_is_over(
+def test_a_case_of_a_run_elsewhere_is_waited_for(
     studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other run is another machine's: it is not seen, but for its claim."""
