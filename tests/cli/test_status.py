@@ -94,7 +94,7 @@ def test_watching_ends_when_nobody_works_any_more(out: Path, monkeypatch: pytest
 
 def test_a_training_run_tells_its_epochs_and_time(tmp_path: Path) -> None:
     experiment = read_config(
-        Experiment, CONFIGS / "default3d.yaml", ["trainer.max_epochs=10", "trainer.max_minutes=null"]
+        Experiment, CONFIGS / "unet3d_brats.yaml", ["trainer.max_epochs=10", "trainer.max_minutes=null"]
     )
     for fold in ("fold0", "fold1"):
         (tmp_path / fold).mkdir()
