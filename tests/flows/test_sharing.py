@@ -5,18 +5,23 @@ from __future__ import annotations
 import csv
 import os
 import random
+import shutil
 import sys
 import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bratsseg.claims import FOLDER, ClaimFiles, Claims
+from bratsseg.inference import Segmenter
+from bratsseg.inference.shipped import SHIPPED
 from bratsseg.results.record import hash_or_none
 from bratsseg.results.staging import claim_of
 from tests.flows.conftest import (
+    bratsseg,
     case_names,
     child,
     hashes,
@@ -125,3 +130,34 @@ def test_what_another_run_computed_meanwhile_is_not_overwritten(studies: Path, t
     assert [run.exitcode for run in both] == [0, 0]
     assert len({*made(logs[0]), *made(logs[1])}) == 2
     assert strays(out) == []
+
+
+def test_two_devices_of_one_machine_share_the_cases(studies: Path, tmp_path: Path) -> None:
+    out, wanted = tmp_path / "out", tmp_path / "alone"
+    write_cases(studies, 12)
+    ended = bratsseg("segment", "--model", "flair-threshold", "--device", "cpu,cpu", studies, out)
+    assert ended.code == 0, ended.err
+    assert "12 cases" in ended.out
+    assert segment(studies, wanted).code == 0
+    assert hashes(out) == hashes(wanted)
+    assert strays(out) == []
+
+
+def test_a_device_whose_process_breaks_is_told_and_made_up_for(
+    studies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(SHIPPED / "flair-threshold", model)
+    load = Segmenter.load
+
+    def loading(*words: Any) -> Segmenter:
+        loaded = load(*words)
+        assert loaded.folder.sha256
+        shutil.rmtree(model)  # before the second process reads it
+        return loaded
+
+    monkeypatch.setattr(Segmenter, "load", loading)
+    ended = bratsseg("segment", "--model", model, "--device", "cpu,cpu", studies, tmp_path / "out")
+    assert ended.code == 0
+    assert "cpu: its process ended with 1; the others took over its cases" in ended.err
+    assert record(tmp_path / "out", case_names(2)[1])["status"] == "done"
