@@ -31,6 +31,7 @@ from bratsseg.cli.synthesize import synthesize
 from bratsseg.cli.train import train
 from bratsseg.cli.train_folds import train_folds
 from bratsseg.cli.verify import verify
+from bratsseg.cli.watch import watch
 from bratsseg.errors import BratssegError
 from bratsseg.version import __version__
 
@@ -62,8 +63,23 @@ def check(
     raise typer.Exit(run_check(folder, as_json, voxels, layout, policy))
 
 
-for verb in (segment, evaluate, compare, report, convert, export, synthesize, train, release, status, verify, selftest):
+for verb in (
+    segment,
+    evaluate,
+    compare,
+    report,
+    convert,
+    export,
+    synthesize,
+    train,
+    release,
+    status,
+    verify,
+    watch,
+    selftest,
+):
     app.command()(verb)
+app.command()(selftest)
 app.add_typer(models, name="models")
 app.command("train-folds")(train_folds)
 app.command("describe-data")(describe_data)

@@ -31,11 +31,8 @@ _WAS = "was"
 
 
 def claim_of(case: str) -> str:
-    """What a process claims to work on the case of that name: all whose folders lie in one, for one replaces the other.
-
-    The capitals count for nothing, as on some disks.
-    """
-    return f"{CASE}{case.partition('/')[0].casefold()}"
+    """What a process claims to work on the case of that name: all whose folders lie in one, for one replaces others."""
+    return f"{CASE}{case.partition('/')[0]}"
 
 
 class Staging:

@@ -59,7 +59,7 @@ def test_who_runs_where_with_what_in_hand_and_how_long_still(out: Path) -> None:
         assert found["running"]
         (run,) = found["runs"]
         assert (run["pid"], run["state"], run["device"]) == (os.getpid(), "running", "cuda:1")
-        assert run["cases"] == ["brats-gli-00007-000"]
+        assert run["cases"] == ["BraTS-GLI-00007-000"]
         assert found["left"] == 6
         assert found["cases_a_minute"] == pytest.approx(4, rel=0.2)
         assert found["seconds_left"] == pytest.approx(90, rel=0.2)
