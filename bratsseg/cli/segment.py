@@ -137,7 +137,7 @@ def segment(
     from bratsseg.inference import Segmenter
     from bratsseg.inference.runtime import devices_of
 
-    with stoppable(), Progress() as progress:
+    with _stoppable(), Progress() as progress:
         chosen, why = (model, "") if model else _default_model(cases)
         devices = devices_of(device)
         segmenter = Segmenter.load(chosen, devices[0], why)
@@ -205,7 +205,7 @@ def _by_hand(
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def _stoppable() -> Iterator[None]:
     """A scheduler's SIGTERM ends a batch as Ctrl-C does: whole results stay, and the next run goes on from there."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +17,8 @@ from bratsseg.inference.shipped import VOLUMES
 if TYPE_CHECKING:
     from bratsseg.batch import Outcome
     from bratsseg.study.case import Case
+
+_HEED_SECONDS = 0.2
 
 
 def watch(
@@ -44,7 +48,6 @@ def watch(
     from bratsseg.batch.memory import keep_memory_flat
     from bratsseg.batch.watching import DropFolder
     from bratsseg.batch.watching import watch as watch_folder
-    from bratsseg.cli.segment import stoppable
     from bratsseg.exchange.formats import parse_formats
     from bratsseg.inference import Segmenter
 
@@ -55,24 +58,43 @@ def watch(
     options = parse_config(BatchOptions, {**asked, "layout": None if layout is None else str(layout)}, "watch")
     keep_memory_flat()
 
-    def segment(cases: list[Case]) -> None:
-        segment_cases(cases, drop, out, options, segmenter, watcher=_Lines())
+    end = _End()
 
-    def wait() -> bool:
-        time.sleep(every)
-        return True
+    def segment(cases: list[Case]) -> None:
+        segment_cases(cases, drop, out, options, segmenter, watcher=_Lines(end))
 
     try:
-        with stoppable():
-            segmenter = Segmenter.load(model, device)
-            typer.echo(f"watching {drop}")
-            watch_folder(DropFolder(drop, settle, time.monotonic, layout), segment, wait)
+        segmenter = Segmenter.load(model, device)
+        typer.echo(f"watching {drop}")
+        watch_folder(DropFolder(drop, settle, time.monotonic, layout), segment, lambda: end.wait(every))
     except KeyboardInterrupt:
-        typer.echo("told to end; what is finished is kept")
+        pass
+    typer.echo("told to end; what is finished is kept")
+
+
+class _End:
+    """Whether SIGTERM came. It is heeded between two cases: the one in hand is finished."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for so long; False as soon as the end is asked for."""
+        until = time.monotonic() + seconds
+        while not self.asked and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _HEED_SECONDS))
+        return not self.asked
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
 
 
 class _Lines:
-    """A line for each case."""
+    """A line for each case, and an end after it where one was asked for."""
+
+    def __init__(self, end: _End) -> None:
+        self._end = end
 
     def begin(self, total: int) -> None:
         """So many cases have become whole."""
@@ -81,3 +103,5 @@ class _Lines:
         """One of them is done, refused or failed."""
         why = outcome.reason.removeprefix(f"case {outcome.case}: ")
         typer.echo(f"{outcome.status} {outcome.case}" + (f": {why} ({outcome.code})" if why else ""))
+        if self._end.asked:
+            raise KeyboardInterrupt
