@@ -67,6 +67,13 @@ def short(number: float) -> str:
     return f"{number:.2f}" if number < 1 else f"{number:.1f}" if number < 100 else f"{number:,.0f}"
 
 
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds: "1:02:03"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
 def cell(text: str) -> str:
     """Text for a cell of a CSV table that a spreadsheet will open: what it would run as a formula gets a leading "'".
 

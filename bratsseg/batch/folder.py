@@ -15,6 +15,7 @@ from bratsseg.batch.moving import follow_cases
 from bratsseg.batch.names import Names
 from bratsseg.batch.options import BatchOptions
 from bratsseg.batch.pipeline import overlap
+from bratsseg.batch.sharing import SharedSteps, share
 from bratsseg.batch.step import Steps
 from bratsseg.batch.threads import Threads, shared_fairly
 from bratsseg.batch.work import OnStage, Outcome
@@ -23,6 +24,7 @@ from bratsseg.exchange import add_bids
 from bratsseg.report.cohort_report import write_index
 from bratsseg.results.filenames import BIDS_FOLDER, INDEX, TABLE
 from bratsseg.results.moves import Moves
+from bratsseg.results.progress import RunProgress
 from bratsseg.results.staging import Staging
 from bratsseg.results.table import rebuild_table
 from bratsseg.study.account import Account
@@ -141,28 +143,41 @@ def segment_cases(
     *,
     watcher: Watcher | None = None,
     on_stage: OnStage | None = None,
+    since_ns: int | None = None,
 ) -> BatchSummary:
-    """Segment ``cases``, whose files lie below ``root``; ``cases.csv`` is rebuilt whatever happens."""
+    """Segment ``cases``, whose files lie below ``root``; ``cases.csv`` is rebuilt whatever happens.
+
+    Other runs may do so at the same time, here or on other machines: each case is computed by one of them. ``since_ns``
+    is when all of them began, where one began them (see ``sharing``).
+    """
     outcomes: list[Outcome] = []
     with Staging(out) as staging:
         names = Names(root, options.salt, cases, ignores_case=staging.ignores_case())
-        moves = follow_cases(cases, names, staging, options)
+        with staging.alone("moves"):
+            moves = follow_cases(cases, names, staging, options)
         steps = Steps(segmenter, options, out, names, staging, on_stage=on_stage)
+        shared = SharedSteps(steps, staging, names, since_ns)
+        progress = RunProgress(staging, len(cases), shared.since_ns, segmenter.runtime.device)
         if watcher is not None:
             watcher.begin(len(cases))
         try:
             threads = Threads.of(segmenter.runtime.device, options.workers)
             with shared_fairly(segmenter.runtime.device):
-                for outcome in overlap(cases, steps.read, steps.compute, steps.write, threads):
+                for outcome in share(
+                    cases, shared, lambda some, taken: overlap(some, taken.read, taken.compute, taken.write, threads)
+                ):
+                    progress.settled()
                     if watcher is not None:
                         watcher.settled(outcome)
                     outcomes.append(outcome.small())
         finally:
-            unwritten = _written(lambda: rebuild_table(staging), out / TABLE)
+            unwritten = _written(staging, lambda: rebuild_table(staging), out / TABLE)
         if options.report or (moves.moved and (out / INDEX).exists()):
-            unwritten += _written(lambda: write_index(out), out / INDEX)
+            unwritten += _written(staging, lambda: write_index(out), out / INDEX)
         if "bids" in options.formats or (moves.moved and (out / BIDS_FOLDER).is_dir()):
-            unwritten += _written(lambda: _add_bids(out), out / BIDS_FOLDER)
+            unwritten += _written(staging, lambda: _add_bids(out), out / BIDS_FOLDER)
+    place = {names.case_id(case): number for number, case in enumerate(cases)}
+    outcomes.sort(key=lambda outcome: place.get(outcome.case, len(place)))
     return BatchSummary(out, tuple(outcomes), moves, tuple(unwritten))
 
 
@@ -177,10 +192,14 @@ def _add_bids(out: Path) -> list[str]:
     return [f"{out / BIDS_FOLDER} lacks {some(lacking)}"] if lacking else []
 
 
-def _written(work: Callable[[], object], path: Path) -> list[str]:
-    """Write what is derived from the records, and can be made again; what went wrong or is lacking, in words."""
+def _written(staging: Staging, work: Callable[[], object], path: Path) -> list[str]:
+    """Write what is derived from the records, and can be made again; what went wrong or is lacking, in words.
+
+    One run does so at a time, and reads the records then: whichever comes last writes of all.
+    """
     try:
-        lacking = work()
+        with staging.alone("tables"):
+            lacking = work()
     except (OSError, CaseError) as error:
         return [f"{path} could not be written: {error}"]
     return lacking if isinstance(lacking, list) else []

@@ -60,7 +60,7 @@ class Steps:
         self._dialect = get_dialect(options.dialect)
         model = segmenter.model
         self._model = ModelIdentity(name=model.name, version=model.version, sha256=segmenter.folder.sha256)
-        self._fingerprint = Fingerprint(self._model.sha256, options.result_relevant())
+        self.fingerprint = Fingerprint(self._model.sha256, options.result_relevant())
         self._versions = package_versions()
 
     def read(self, case: Case) -> Work:
@@ -71,7 +71,7 @@ class Steps:
                 raise CaseError(f"case {case.id}: {unfit}")
             raise_fatal(case.id, case.problems)
             if not self._options.overwrite:
-                work.earlier = earlier_result(case, self._out, self._fingerprint, self._names, self._options)
+                work.earlier = earlier_result(case, self._out, self.fingerprint, self._names, self._options)
             if work.earlier is not None:
                 return self._keep(work, work.earlier)
             with work.stage("read"):
@@ -198,7 +198,7 @@ class Steps:
             dialect=PICTURE_DIALECT if masks else self._dialect.name,
             masks=masks,
             versions=self._versions,
-            options=self._fingerprint.options,
+            options=self.fingerprint.options,
             inputs=work.inputs,
             outputs=outputs,
             volumes_ml={} if result is None else volumes_of(result.label_map),

@@ -15,6 +15,7 @@ import typer
 from bratsseg.cli.compare import compare
 from bratsseg.cli.convert import convert
 from bratsseg.cli.describe import describe_data
+from bratsseg.cli.describe_refusals import describe_refusals
 from bratsseg.cli.evaluate import evaluate
 from bratsseg.cli.export import export
 from bratsseg.cli.models import models
@@ -23,11 +24,14 @@ from bratsseg.cli.report import report
 from bratsseg.cli.segment import AcceptNoFormCodes, AcceptShear, Layout, TrustForm, geometry_policy, segment
 from bratsseg.cli.selftest import selftest
 from bratsseg.cli.serve import serve
+from bratsseg.cli.status import status
 from bratsseg.cli.streams import fault_of_stdout, open_streams, use_utf8
 from bratsseg.cli.submit import PASS_ON, submit
 from bratsseg.cli.synthesize import synthesize
 from bratsseg.cli.train import train
 from bratsseg.cli.train_folds import train_folds
+from bratsseg.cli.verify import verify
+from bratsseg.cli.watch import watch
 from bratsseg.errors import BratssegError
 from bratsseg.version import __version__
 
@@ -59,11 +63,27 @@ def check(
     raise typer.Exit(run_check(folder, as_json, voxels, layout, policy))
 
 
-for verb in (segment, evaluate, compare, report, convert, export, synthesize, train, release, selftest):
+for verb in (
+    segment,
+    evaluate,
+    compare,
+    report,
+    convert,
+    export,
+    synthesize,
+    train,
+    release,
+    status,
+    verify,
+    watch,
+    selftest,
+):
     app.command()(verb)
+app.command()(selftest)
 app.add_typer(models, name="models")
 app.command("train-folds")(train_folds)
 app.command("describe-data")(describe_data)
+app.command("describe-refusals")(describe_refusals)
 app.command(context_settings=PASS_ON)(submit)
 app.add_typer(serve)
 

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from bratsseg.batch.work import Outcome
+from bratsseg.wording import duration
 
 _LINE_EVERY_SECONDS = 60.0
 
@@ -64,10 +65,4 @@ class Progress:
         """Cases finished by an earlier run cost nothing, so only this run's tell the rate."""
         seconds = (time.monotonic() - self._start) / max(self._fresh, 1)
         left = seconds * (self._total - self._settled)
-        return f"{self._settled} of {self._total} cases, {seconds:.1f} s a case, {_clock(left)} left"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
+        return f"{self._settled} of {self._total} cases, {seconds:.1f} s a case, {duration(left)} left"

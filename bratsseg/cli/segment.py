@@ -54,7 +54,9 @@ def segment(
             "case is a picture.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda:N, cuda:all or several with commas between: a process each.")
+    ] = "auto",
     dialect: Annotated[str, typer.Option(help="Convention of the label values written.")] = "brats2023",
     layout: Layout = None,
     only: Annotated[str | None, typer.Option(metavar="GLOB", help="Only the cases whose id matches.")] = None,
@@ -96,10 +98,11 @@ def segment(
     """Segment every study in IN, or one study by hand (--flair a.nii.gz --t1ce b.nii.gz OUT).
 
     Writes OUT/<case>/<case>_seg.nii.gz on the grid of T1ce (otherwise FLAIR), OUT/<case>/<case>.json and OUT/cases.csv.
-    Finished cases are not computed again. Exit 0: all done, 1: some refused or failed, or a scan in IN
-    belongs to no study, 2: wrong use.
+    Finished cases are not computed again, and several runs on one OUT, on any machines, share the cases.
+    Exit 0: all done, 1: some refused or failed, or a scan in IN belongs to no study, 2: wrong use.
     """
-    from bratsseg.batch import BatchOptions, segment_cases
+    from bratsseg.batch import BatchOptions
+    from bratsseg.batch.devices import segment_on_devices
     from bratsseg.batch.memory import keep_memory_flat
     from bratsseg.cli.progress import Progress
     from bratsseg.exchange.formats import parse_formats
@@ -132,12 +135,18 @@ def segment(
         cases, account, root, out = _from_folder(folders, options, mask, case_id)
     keep_memory_flat()
     from bratsseg.inference import Segmenter
+    from bratsseg.inference.runtime import devices_of
 
     with _stoppable(), Progress() as progress:
         chosen, why = (model, "") if model else _default_model(cases)
-        segmenter = Segmenter.load(chosen, device, why)
-        summary = segment_cases(cases, root, out, options, segmenter, watcher=progress)
+        devices = devices_of(device)
+        segmenter = Segmenter.load(chosen, devices[0], why)
+        summary, broken = segment_on_devices(
+            devices, cases, root, out, options, segmenter=segmenter, model=chosen, why=why, watcher=progress
+        )
     _tell(summary)
+    for line in broken:
+        typer.echo(f"  {line}", err=True)
     if account is not None:
         for line in account.lines("IN", most=0 if salt else 10):
             typer.echo(line)

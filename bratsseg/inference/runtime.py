@@ -67,3 +67,13 @@ class Runtime:
     def precision(self) -> str:
         """The arithmetic by name, for the record."""
         return str(self.amp or torch.float32).removeprefix("torch.")
+
+
+def devices_of(wanted: str) -> list[str]:
+    """The devices that ``wanted`` names: one, several with commas between, or every GPU for ``cuda:all``."""
+    if wanted == "cuda:all":
+        count = torch.cuda.device_count()
+        if not count:
+            raise UsageError("device 'cuda:all': must find a GPU, none is at hand; give auto or cpu")
+        return [f"cuda:{number}" for number in range(count)]
+    return [Runtime.choose(name.strip()).device for name in wanted.split(",")]

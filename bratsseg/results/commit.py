@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from bratsseg.claims import ClaimLost
 from bratsseg.errors import WriteError
 from bratsseg.files import json_bytes, sync_folder, write_files
 from bratsseg.results.filenames import REPORT, folders_for_edits
@@ -47,11 +48,13 @@ def _replace(
             fresh.mkdir()
             # The record says "done" of files that are on the disk, so it is written when they are.
             write_files(fresh, {**files, record_beside(target).name: record_bytes(record)})
-            with staging.publishing():
+            with staging.publishing(record.case):
                 known, aside = _carry_over(target, fresh, keep_outputs) if target.is_dir() else ((), ())
                 sync_folder(fresh)
                 staging.put_in_place(fresh, target, known)
                 return tuple(aside)
+    except ClaimLost:
+        raise
     except (OSError, WriteError) as error:
         cause = error.__cause__ if isinstance(error, WriteError) and error.__cause__ is not None else error
         why = getattr(cause, "strerror", None) or cause

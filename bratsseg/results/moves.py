@@ -106,7 +106,7 @@ def move_result(record: CaseRecord, new: str, inputs: Inputs, staging: Staging) 
                 if entry.name not in pages:
                     link_entry(entry, fresh / names.get(entry.name, entry.name), moved=True)
             write_files(fresh, {record_beside(target).name: record_bytes(moved)})
-            with staging.publishing():
+            with staging.publishing(record.case, new, wait=False):
                 sync_folder(fresh)
                 staging.put_in_place(fresh, target)
                 _retire(old, staged)
@@ -123,7 +123,7 @@ def remove_repeated(record: CaseRecord, staging: Staging) -> bool:
     if foreign or changed_by_hand(folder, record):
         return False
     try:
-        with staging.new_folder() as staged, staging.publishing():
+        with staging.new_folder() as staged, staging.publishing(record.case, wait=False):
             _retire(folder, staged)
     except OSError as error:
         raise WriteError(f"case {record.case}: could not be removed; {error.strerror or error}") from error

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
+
 import numpy as np
+from isal import igzip
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from bratsseg.errors import CaseError, ReadError
+from bratsseg.files import GZIP_MAGIC
 from bratsseg.results.labelmaps import LabelMapFile
 from bratsseg.results.record import CaseRecord
 from bratsseg.results.sorting import LENIENT
@@ -51,10 +56,29 @@ def policy_of(record: CaseRecord) -> GeometryPolicy:
 
 def is_readable(item: LabelMapFile) -> bool:
     """False for a file that no program saved: cut off in a copy, or damaged on the disk. Its values may be any."""
+    if not _checks_out(item.path):
+        return False
     try:
         read_labels(item)
     except ReadError:
         return False
     except CaseError:
+        return True
+    return True
+
+
+def _checks_out(path: Path) -> bool:
+    """False for a compressed file whose checksum is not that of its content; readers stop before they come to it."""
+    try:
+        with path.open("rb") as raw:
+            if raw.read(2) != GZIP_MAGIC:
+                return True
+            raw.seek(0)
+            with igzip.open(raw, "rb") as stream:
+                while stream.read(1 << 20):
+                    pass
+    except (EOFError, igzip.isal_zlib.error, gzip.BadGzipFile):
+        return False
+    except OSError:  # a pattern of several files, or none: whoever reads it says so
         return True
     return True

@@ -1,8 +1,7 @@
 """A private folder inside OUT where results lie until they are whole, and from which they take their place.
 
-Every process that writes into OUT makes one, holds a lock on it while it lives, and removes it at the end. A folder
-whose lock nobody holds was left by a killed run and is removed by the next one. Where folders cannot be locked
-(Windows, some network file systems), a folder counts as left behind once it is a day old.
+Every process that writes into OUT makes one, claims it while it lives, and removes it at the end. A folder that nobody
+claims was left by a killed run and is removed by the next one. The same claims say which process works on which case.
 
 Where two folders cannot change places in one step, the old result lies in staging for a moment under the path that it
 had. A run killed in that moment left it there, and the next run puts it back before it removes anything.
@@ -13,50 +12,63 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import time
+import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 
+from bratsseg.claims import FOLDER, ClaimFiles, ClaimLost, Claims
 from bratsseg.errors import UsageError
 from bratsseg.files import sync_folder
 from bratsseg.results.swap import exchange
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows
-    fcntl = None  # type: ignore[assignment]
-
 PREFIX = ".bratsseg-run-"
+CASE = "case "
+"""What the claim of a case begins with."""
 _WAS = "was"
-_OLD_SECONDS = 24 * 3600.0
+
+
+def claim_of(case: str) -> str:
+    """What a process claims to work on the case of that name: all whose folders lie in one, for one replaces others."""
+    return f"{CASE}{case.partition('/')[0]}"
 
 
 class Staging:
     """The private folder of this process, as a context manager: made on entering, gone on leaving."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, claims: Claims | None = None) -> None:
         self.out = out
+        self.claims = claims or Claims(ClaimFiles(out / FOLDER))
         self._folder = out
-        self._lock: int | None = None
+        self._one_at_a_time = threading.RLock()
         self._numbers = count(1)  # next() of it is one step, whichever thread asks
 
     def __enter__(self) -> Staging:
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            remove_stale(self.out)
-            while not self._make():
-                pass
+            self.claims.__enter__()
+            remove_stale(self.out, self.claims)
+            name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+            self.claims.take(name)  # before it is there, so that nobody finds it unclaimed
+            (self.out / name).mkdir()
+            self._folder = self.out / name
         except OSError as error:
+            self.claims.__exit__(None, None, None)
             raise UsageError(f"OUT {self.out}: must be a folder that can be written to; {error.strerror}") from error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         _clear(self._folder, self.out)
-        if self._lock is not None:
-            os.close(self._lock)
+        with suppress(OSError):
+            remove_stale(self.out, self.claims)  # of runs that were killed while this one went on
+        self.claims.__exit__(kind, error, at)
+
+    @property
+    def private(self) -> Path:
+        """The private folder."""
+        return self._folder
 
     def ignores_case(self) -> bool:
         """True when OUT's file system holds ``A`` and ``a`` for one name; asked while the private folder is there."""
@@ -73,14 +85,30 @@ class Staging:
             _clear(staged, self.out)
 
     @contextmanager
-    def publishing(self) -> Iterator[None]:
-        """Held while files move from here to where the user sees them, so that two processes do not interleave."""
-        lock = lock_folder(self.out, wait=True)
-        try:
+    def publishing(self, *cases: str, wait: bool = True) -> Iterator[None]:
+        """Held while files of ``cases`` move from here to where the user sees them: processes do not interleave.
+
+        A case that another process works on is waited for; without ``wait`` it is ``ClaimLost``, as is a case that was
+        this process's and was taken over.
+        """
+        with self._one_at_a_time, ExitStack() as stack:
+            for claim in sorted({claim_of(case) for case in cases}):
+                if self.claims.holds(claim):
+                    if not self.claims.confirm(claim):
+                        raise ClaimLost(f"{claim}: another run took it over, because this one stood still for too long")
+                elif wait:
+                    stack.enter_context(self.claims.held(claim))
+                elif self.claims.take(claim):
+                    stack.callback(self.claims.release, claim)
+                else:
+                    raise ClaimLost(f"{claim}: another run works on it")
             yield
-        finally:
-            if lock is not None:
-                os.close(lock)
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Held by one process at a time for ``what`` concerns all of OUT, such as its table; others are waited for."""
+        with self.claims.held(what):
+            yield
 
     def put_in_place(self, fresh: Path, target: Path, known: Collection[str] = ()) -> None:
         """Let the folder ``fresh``, made by ``new_folder``, take the place of ``target``; ``OSError`` changes nothing.
@@ -103,20 +131,6 @@ class Staging:
                 raise
             _add_late(was, target, known)
         sync_folder(target.parent)
-
-    def _make(self) -> bool:
-        """Make the folder and lock it; False when another process took it for a stale one in between."""
-        self._folder = self.out / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
-        self._folder.mkdir()
-        try:
-            self._lock = lock_folder(self._folder, wait=True)
-        except FileNotFoundError:
-            return False
-        if self._folder.is_dir():
-            return True
-        if self._lock is not None:
-            os.close(self._lock)
-        return False
 
 
 def _add_late(old: Path, target: Path, known: Collection[str]) -> None:
@@ -143,40 +157,10 @@ def _put_back(was: Path, out: Path) -> None:
             old.rename(target)
 
 
-def remove_stale(out: Path) -> None:
+def remove_stale(out: Path, claims: Claims) -> None:
     """Remove what killed runs left in OUT; folders of living processes are kept."""
     for folder in out.glob(f"{PREFIX}*"):
-        with suppress(OSError):
-            _remove_if_stale(folder)
-
-
-def _remove_if_stale(folder: Path) -> None:
-    try:
-        lock = lock_folder(folder, wait=False)
-    except BlockingIOError:
-        return
-    try:
-        if lock is not None or time.time() - folder.stat().st_mtime > _OLD_SECONDS:
-            _clear(folder, folder.parent)
-    finally:
-        if lock is not None:
-            os.close(lock)
-
-
-def lock_folder(folder: Path, wait: bool) -> int | None:
-    """A descriptor that holds the folder's lock until it is closed or the process ends; None where none can be had.
-
-    Raises ``BlockingIOError`` when another process holds it and ``wait`` is False.
-    """
-    if fcntl is None:
-        return None
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(handle)
-        raise
-    except OSError:
-        os.close(handle)
-        return None
-    return handle
+        if not claims.holds(folder.name) and claims.take(folder.name):
+            with suppress(OSError):
+                _clear(folder, out)
+            claims.release(folder.name)

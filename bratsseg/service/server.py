@@ -7,8 +7,8 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
+from bratsseg.claims import FOLDER, LEASE_SECONDS, ClaimFiles, Claims
 from bratsseg.errors import UsageError
-from bratsseg.results.staging import lock_folder
 from bratsseg.service.accounts.users import any_user
 from bratsseg.service.app import create_app
 from bratsseg.service.assets import HOW, missing_assets
@@ -27,11 +27,17 @@ def serve_settings(settings: Settings) -> None:
     """
     start_log()
     settings.make_folders()
-    try:
-        lock_folder(settings.data, wait=False)  # until this process ends: two would clear away each other's files
-    except BlockingIOError as error:
-        text = f"--data {settings.data}: must be served by one server, another is running on it"
-        raise UsageError(f"{text}; stop that one, or give another folder") from error
+    with Claims(ClaimFiles(settings.data / FOLDER)) as claims:  # two servers would clear away each other's files
+        if not claims.take("server"):
+            text = f"--data {settings.data}: must be served by one server, another is running on it"
+            raise UsageError(
+                f"{text}; stop that one, or give another folder. One that was killed on another machine "
+                f"or in another container counts as running for {LEASE_SECONDS:.0f} seconds more"
+            )
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
     app = create_app(settings)
     if missing_assets():
         print(HOW, file=sys.stderr, flush=True)

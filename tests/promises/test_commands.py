@@ -106,7 +106,9 @@ def test_the_commands_of_the_readme_run_in_a_row(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "script", [*sorted((ROOT / "scripts").iterdir()), ROOT / ".ci" / "run"], ids=lambda path: path.name
+    "script",
+    [*sorted(path for path in (ROOT / "scripts").rglob("*") if path.is_file()), ROOT / ".ci" / "run"],
+    ids=lambda path: path.name,
 )
 def test_a_script_of_the_shell_can_be_run(script):
     text = script.read_bytes()

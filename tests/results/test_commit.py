@@ -114,7 +114,7 @@ def test_a_command_that_breaks_loses_no_result_and_no_row(
     results: Path, tmp_path: Path, fault: Callable[[], None], what: str
 ) -> None:
     wanted = {whole(results / "out"), whole(results / what)}
-    for step in (1, 4, 9, 16):
+    for step in (1, 9, 30, 50):
         out = ready(results, tmp_path / str(step))
         process = FORKS.Process(target=_broken_command, args=(step, fault, results / "in", out, COMMANDS[what]))
         process.start()
@@ -142,7 +142,7 @@ def _broken_command(step: int, fault: Callable[[], None], studies: Path, out: Pa
 def test_a_disk_that_is_full_is_told_and_the_exit_says_so(results: Path, tmp_path: Path) -> None:
     out = ready(results, tmp_path / "out")
     (out / NAME).chmod(0o755)
-    process = FORKS.Process(target=_broken_command, args=(3, full_disk, results / "in", out, COMMANDS["over"]))
+    process = FORKS.Process(target=_broken_command, args=(30, full_disk, results / "in", out, COMMANDS["over"]))
     process.start()
     process.join(300)
     assert process.exitcode == 1
