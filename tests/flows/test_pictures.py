@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from bratsseg.study.modality import Modality
+from bratsseg.synthesis.contrast import ContrastConfig
 from bratsseg.synthesis.generator import SynthesisConfig, synthesize_patient
 from bratsseg.synthesis.head import HeadConfig
 from bratsseg.synthesis.pictures import PictureConfig, Pictures, take_pictures
@@ -25,7 +26,9 @@ def taken() -> Pictures:
     """A synthetic head with a large tumour that is bright on FLAIR, in pictures of 128 by 128."""
     tumour = TumourConfig(none=0, edema_only=1, second_focus=0, radius_mm=(30, 30), infratentorial=0)
     how = PictureConfig(spacing_mm=3.0, filled=0, lifted=0, compressed=0, bright=(0.6, 0.6))
-    patient = synthesize_patient(7, 1, 3.0, SynthesisConfig(head=HeadConfig(), tumour=tumour, pictures=how))
+    bright = ContrastConfig(low_contrast=0, low_contrast_solid=0, fading=0)
+    everything = SynthesisConfig(head=HeadConfig(), tumour=tumour, contrast=bright, pictures=how)
+    patient = synthesize_patient(7, 1, 3.0, everything)
     return take_pictures(patient, 7, 1, how)
 
 
