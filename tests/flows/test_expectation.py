@@ -45,7 +45,7 @@ def test_a_gradient_is_refused_and_forced(gradient: Path, tmp_path: Path) -> Non
 def test_one_study_by_hand_is_held_to_the_same(tmp_path: Path) -> None:
     volume = make_study().reference
     scan = save(tmp_path / "ball_flair.nii.gz", volume.voxels, volume.grid.affine)
-    words = ("segment", "--flair", scan, tmp_path / "out", "--model", "default-2d", "--device", "cpu", "--case-id", "B")
+    words = ("segment", "--flair", scan, tmp_path / "out", "--model", "default-3d", "--device", "cpu", "--case-id", "B")
     assert bratsseg(*words).code == 1
     assert record(tmp_path / "out", "B")["code"] == "not_a_brain_scan"
     assert bratsseg(*words, "--force").code == 0
