@@ -71,7 +71,7 @@ class ClaimFiles:
         try:
             facts = json.loads(text)
             owner = ClaimOwner(facts["host"], facts["pid"], facts["space"], facts["started"])
-            return ClaimFile(name, text, facts["token"], facts["what"], owner, beaten)
+            return ClaimFile(name, text, str(facts["token"]), str(facts["what"]), owner, beaten)
         except (ValueError, KeyError, TypeError):
             return ClaimFile(name, text, "torn", "", None, beaten)
 

@@ -20,6 +20,7 @@ from bratsseg.study.mark import MOST_RECORD_BYTES
 
 _FILE = "progress.json"
 _WRITTEN_EVERY_NS = 1_000_000_000
+_KINDS: dict[str, type] = {"total": int, "settled": int, "began_ns": int, "device": str}
 
 
 class RunProgress:
@@ -145,9 +146,11 @@ def _record_in(place: str, name: str) -> tuple[str, str, str, int] | None:
     try:
         with open(f"{place}/{name}.json", "rb") as stream:  # noqa: PTH123
             facts, written = json.loads(stream.read(MOST_RECORD_BYTES)), os.fstat(stream.fileno()).st_mtime_ns
-        return (facts["case"], facts["status"], facts["code"], written) if "bratsseg" in facts else None
+        case, status, code = facts["case"], facts["status"], facts["code"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    ours = "bratsseg" in facts and all(isinstance(told, str) for told in (case, status, code))
+    return (case, status, code, written) if ours else None
 
 
 def _runs(out: Path, newest: int) -> tuple[tuple[Run, ...], int]:
@@ -168,7 +171,13 @@ def _run(out: Path, claim: ClaimFile, claims: list[ClaimFile], now: int) -> Run:
     silent = max(0.0, (now - claim.beaten_ns) / 1e9)
     state = "killed" if owner.is_gone() else "silent" if silent > LEASE_SECONDS else "running"
     cases = tuple(sorted(c.what.removeprefix(CASE) for c in claims if c.owner == owner and c.what.startswith(CASE)))
-    told: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
-        told = json.loads((out / claim.what / _FILE).read_bytes())
-    return Run(owner.host, owner.pid, state, round(silent, 1), cases, **told)
+    return Run(owner.host, owner.pid, state, round(silent, 1), cases, **_told_by(out / claim.what / _FILE))
+
+
+def _told_by(path: Path) -> dict[str, Any]:
+    """What a run tells of itself; nothing of what is damaged, and of another version's only what is known here."""
+    try:
+        facts = json.loads(path.read_bytes())
+        return {name: kind(facts[name]) for name, kind in _KINDS.items() if name in facts}
+    except (OSError, ValueError, TypeError):
+        return {}

@@ -76,6 +76,30 @@ def test_a_run_that_nobody_heard_of_is_silent(out: Path) -> None:
     assert "silent, last heard of 0:01:35 ago" in bratsseg("status", out).out
 
 
+@pytest.mark.parametrize(
+    ("written", "total"),
+    [('{"total": 10, "settled": 4, "device": "cpu", "of_a_later_version": 1}', 10), ("[1]", 0), ('{"total": {}}', 0)],
+)
+def test_what_another_version_or_a_damaged_run_tells_of_itself_stops_nobody(
+    out: Path, written: str, total: int
+) -> None:
+    with Staging(out) as staging:
+        RunProgress(staging, 10, 0, "cpu")
+        (staging.private / "progress.json").write_text(written, encoding="utf-8")
+        (run,) = told(out)["runs"]
+    assert (run["state"], run["total"]) == ("running", total)
+
+
+def test_what_only_looks_like_a_record_is_not_counted(out: Path) -> None:
+    (out / "odd").mkdir()
+    (out / "odd" / "odd.json").write_text(
+        '{"bratsseg": "1", "case": "odd", "status": "done", "code": {}}', encoding="utf-8"
+    )
+    ended = bratsseg("status", out)
+    assert ended.code == 0, ended.err
+    assert told(out)["done"] == 3
+
+
 def test_watching_ends_when_nobody_works_any_more(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     staging = Staging(out)
     waits: list[float] = []

@@ -28,15 +28,17 @@ def require_latest(result: Result, seen: str | None) -> None:
         raise Refusal(428, "revision_missing", text)
     if seen == revision_of(result):
         return
-    missed = _since(result, seen)
-    text = f"Not stored: since you opened this result, {'; then '.join(_told(result, review) for review in missed)}"
-    raise Refusal(409, "result_changed", f"{text}. {_ASK.capitalize()}", revision=revision_of(result))
+    text = f"Not stored: {_since(result, seen)}. {_ASK.capitalize()}"
+    raise Refusal(409, "result_changed", text, revision=revision_of(result))
 
 
-def _since(result: Result, seen: str) -> list[Review]:
-    """The reviews after the one that was seen; all of them when it is none of this result's."""
-    ids = [review.id for review in result.reviews]
-    return list(result.reviews[ids.index(seen) + 1 :] if seen in ids else result.reviews)
+def _since(result: Result, seen: str) -> str:
+    """What came after the state that was seen, in words; that it is none of this result's where it is none."""
+    states = [result.id, *(review.id for review in result.reviews)]
+    if seen not in states:
+        return "the revision that was sent names no state of this result"
+    missed = result.reviews[states.index(seen) :]
+    return f"since you opened this result, {'; then '.join(_told(result, review) for review in missed)}"
 
 
 def _told(result: Result, review: Review) -> str:
