@@ -16,7 +16,6 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
-import cc3d
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -133,6 +132,8 @@ def cleaned(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _dusted(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.bool_]:
+    import cc3d  # noqa: PLC0415 - absent on machines that only train, on tumours that are drawn
+
     return np.asarray(cc3d.dust(mask, threshold=smallest, connectivity=26), dtype=bool)
 
 

@@ -65,7 +65,7 @@ def test_the_box_that_comes_home_decodes_as_all_of_it(device, wanted, rules, at)
     assert found.any() == (at > 0)
     here = dict(zip(wanted, placed.there, strict=True))
     cut = {region: found[REGIONS.index(region)][near] for region in wanted}
-    assert assess(here, cut, inside[near], VOXEL_ML, placed.over_the_brain) == figures
+    assert assess(here, cut, inside[near], VOXEL_ML, over_the_brain=placed.over_the_brain) == figures
     for region, values in zip(wanted, everywhere, strict=True):
         np.testing.assert_allclose(placed.all_of(region), values, atol=1e-6)
 

@@ -24,7 +24,7 @@ from bratsseg.synthesis.head import HeadConfig
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 VOLUMES = ("ball_noisy", "ball_shaded", "cube", "noise_brain", "face", "abdomen", "knee", "rods", "tiny", "huge")
-VOLUMES += ("liver", "lungs", "cylinder", "two_brains", "shuffled", "inverted", "half")
+VOLUMES += ("liver", "lungs", "cylinder", "two_brains", "shuffled", "half")
 PICTURES = ("text", "gradient", "radial", "strip", "noise", "face", "disc_shaded", "fractal", "landscape", "stripes")
 PICTURES += ("two_brains", "four_brains")
 

@@ -41,7 +41,7 @@ def test_prepared_patient_is_zscored_in_the_brain() -> None:
 
 @pytest.fixture(scope="module")
 def at_one_mm() -> SyntheticPatient:
-    return synthesize_patient(3, 1, 1.0)
+    return synthesize_patient(7, 3, 1.0)  # fits into the slices of BraTS
 
 
 @pytest.fixture(scope="module")
