@@ -17,7 +17,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -82,7 +82,8 @@ class Claims:
             for held in self._held.values():
                 self._give_back(held)
             self._held.clear()
-        self.sweep()
+        with suppress(OSError):  # a full disk: the next run sweeps
+            self.sweep()
 
     def take(self, what: str) -> bool:
         """Claim ``what``; False when somebody else holds it. ``OSError`` when no file can be made."""
@@ -116,7 +117,8 @@ class Claims:
             held = self._held.get(what)
             if held is None or held.lost:
                 return False
-            self.files.now_ns()  # a new file in the folder: a network file system then forgets what it remembers of it
+            with suppress(OSError):  # on a full disk
+                self.files.now_ns()  # a new file in the folder: a network file system then forgets what it remembers
             held.lost = not self.files.beat(held.name, held.text) or self._last(held.root) != held.token
             return not held.lost
 

@@ -80,9 +80,7 @@ def test_a_run_that_nobody_heard_of_is_silent(out: Path) -> None:
     ("written", "total"),
     [('{"total": 10, "settled": 4, "device": "cpu", "of_a_later_version": 1}', 10), ("[1]", 0), ('{"total": {}}', 0)],
 )
-def test_what_another_version_or_a_damaged_run_tells_of_itself_stops_nobody(
-    out: Path, written: str, total: int
-) -> None:
+def test_damaged_or_later_accounts_of_a_run_stop_nobody(out: Path, written: str, total: int) -> None:
     with Staging(out) as staging:
         RunProgress(staging, 10, 0, "cpu")
         (staging.private / "progress.json").write_text(written, encoding="utf-8")

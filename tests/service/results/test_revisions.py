@@ -111,7 +111,7 @@ def test_an_accept_while_a_correction_is_measured_comes_first(shared, other, mon
     assert not [path for path in site.settings.corrections.iterdir() if not any(path.iterdir())]
 
 
-def test_a_revision_that_names_no_state_of_the_result_is_refused_and_told_so(shared):
+def test_a_revision_that_names_no_state_is_refused_and_told(shared):
     _, client, _, (first, second) = shared
     answer = decide(client, first, "accept", seen="*")
     assert (answer.status_code, answer.json()["code"]) == (409, "result_changed")
