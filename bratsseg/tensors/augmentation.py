@@ -19,7 +19,7 @@ from bratsseg.config import Config
 from bratsseg.errors import UsageError
 from bratsseg.study.modality import Modality
 from bratsseg.tensors.intensity import apply_gamma, noise_like, smooth
-from bratsseg.tensors.sending import sent
+from bratsseg.tensors.transfer import sent
 from bratsseg.tensors.warping import mirror_and_turn, warp
 
 Probability = Annotated[float, Field(ge=0, le=1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bratsseg.tensors.sending import sent
+from bratsseg.tensors.transfer import sent
 
 
 def smooth(values: Tensor, dims: int, blur: float, edge: float) -> Tensor:

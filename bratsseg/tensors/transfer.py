@@ -36,6 +36,11 @@ def to_device(values: NDArray[Any], device: str) -> Tensor:
     return locked.to(device, non_blocking=True)  # torch keeps the locked memory until the copy is through
 
 
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """A small tensor of the CPU on ``device``."""
+    return values.pin_memory().to(device, non_blocking=True) if is_gpu(device) else values.to(device)
+
+
 def values_on(volume: Volume, box: Box, device: str) -> Tensor:
     """``volume.values(box)``, the real intensities (I, J, K) float32, on ``device``; scaled there, on a GPU."""
     if not (is_gpu(device) and volume.voxels.dtype in _AS_STORED):

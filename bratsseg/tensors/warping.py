@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bratsseg.errors import UsageError
-from bratsseg.tensors.sending import sent
+from bratsseg.tensors.transfer import sent
 
 
 def mirror_and_turn(sample: Tensor, flips: Sequence[bool], turns: int) -> Tensor:
